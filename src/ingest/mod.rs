@@ -1,0 +1,2 @@
+//! Raw bytes → `Sample`.
+pub mod record;

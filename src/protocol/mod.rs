@@ -1,0 +1,3 @@
+//! Wire formats as pure state machines: bytes in, bytes out; no socket, no clock.
+
+pub mod http;
