@@ -1,0 +1,250 @@
+//! What is kept of the samples of one context while its bucket is read.
+
+use std::collections::HashSet;
+
+use crate::metric::{Elements, Number, Value};
+
+/// A summary that samples are added to one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accumulator {
+    /// The sum of the values.
+    Sum {
+        /// Integers stay integers.
+        sum: Number,
+        /// Earliest timestamp.
+        first_s: f64,
+    },
+    /// The value with the latest timestamp; of equal ones the first in queue order.
+    Last {
+        /// That value.
+        value: Number,
+        /// Its timestamp.
+        last_s: f64,
+        /// Earliest timestamp.
+        first_s: f64,
+    },
+    /// Distinct elements.
+    Distinct {
+        /// As [`Elements`] describes them.
+        elements: HashSet<Box<[u8]>>,
+        /// Earliest timestamp.
+        first_s: f64,
+    },
+    /// Every value, for quantiles.
+    Values {
+        /// In queue order.
+        values: Vec<f64>,
+        /// Earliest timestamp.
+        first_s: f64,
+    },
+    /// Sum and number of samples.
+    Average {
+        /// Sum of the values.
+        sum: Number,
+        /// How many.
+        samples: u64,
+        /// Latest timestamp.
+        last_s: f64,
+    },
+    /// The sum, stamped with the latest timestamp.
+    SumLast {
+        /// Integers stay integers.
+        sum: Number,
+        /// Latest timestamp.
+        last_s: f64,
+    },
+}
+
+/// The value has a shape the context's type does not take: a list where a number belongs, or the reverse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch;
+
+impl Accumulator {
+    /// An empty sum stamped with the earliest timestamp.
+    pub fn sum() -> Accumulator {
+        Accumulator::Sum {
+            sum: Number::Int(0),
+            first_s: f64::INFINITY,
+        }
+    }
+
+    /// The last value, not yet known.
+    pub fn last() -> Accumulator {
+        Accumulator::Last {
+            value: Number::Int(0),
+            last_s: f64::NEG_INFINITY,
+            first_s: f64::INFINITY,
+        }
+    }
+
+    /// No elements yet.
+    pub fn distinct() -> Accumulator {
+        Accumulator::Distinct {
+            elements: HashSet::new(),
+            first_s: f64::INFINITY,
+        }
+    }
+
+    /// No values yet.
+    pub fn values() -> Accumulator {
+        Accumulator::Values {
+            values: Vec::new(),
+            first_s: f64::INFINITY,
+        }
+    }
+
+    /// An average over nothing yet.
+    pub fn average() -> Accumulator {
+        Accumulator::Average {
+            sum: Number::Int(0),
+            samples: 0,
+            last_s: f64::NEG_INFINITY,
+        }
+    }
+
+    /// An empty sum stamped with the latest timestamp.
+    pub fn sum_last() -> Accumulator {
+        Accumulator::SumLast {
+            sum: Number::Int(0),
+            last_s: f64::NEG_INFINITY,
+        }
+    }
+
+    /// Adds one value and gives back by how many bytes the memory grew, roughly.
+    ///
+    /// # Errors
+    /// [`Mismatch`]; the accumulator is as it was.
+    pub fn add(&mut self, value: Value<'_>, timestamp_s: f64) -> Result<usize, Mismatch> {
+        match (self, value) {
+            (Accumulator::Sum { sum, first_s }, Value::Number(n)) => {
+                *sum = sum.add(n);
+                *first_s = first_s.min(timestamp_s);
+                Ok(0)
+            }
+            (
+                Accumulator::Last {
+                    value,
+                    last_s,
+                    first_s,
+                },
+                Value::Number(n),
+            ) => {
+                if timestamp_s > *last_s {
+                    (*value, *last_s) = (n, timestamp_s);
+                }
+                *first_s = first_s.min(timestamp_s);
+                Ok(0)
+            }
+            (Accumulator::Distinct { elements, first_s }, Value::Set(list)) => {
+                *first_s = first_s.min(timestamp_s);
+                Ok(add_elements(elements, list))
+            }
+            (Accumulator::Values { values, first_s }, Value::Number(n)) => {
+                let before = values.capacity();
+                values.push(n.as_f64());
+                *first_s = first_s.min(timestamp_s);
+                Ok((values.capacity() - before) * size_of::<f64>())
+            }
+            (
+                Accumulator::Average {
+                    sum,
+                    samples,
+                    last_s,
+                },
+                Value::Number(n),
+            ) => {
+                *sum = sum.add(n);
+                *samples += 1;
+                *last_s = last_s.max(timestamp_s);
+                Ok(0)
+            }
+            (Accumulator::SumLast { sum, last_s }, Value::Number(n)) => {
+                *sum = sum.add(n);
+                *last_s = last_s.max(timestamp_s);
+                Ok(0)
+            }
+            _ => Err(Mismatch),
+        }
+    }
+}
+
+fn add_elements(elements: &mut HashSet<Box<[u8]>>, list: Elements<'_>) -> usize {
+    const ENTRY_BYTES: usize = 48;
+    let mut grown = 0;
+    for element in list.iter() {
+        if !elements.contains(element) {
+            elements.insert(element.into());
+            grown += element.len() + ENTRY_BYTES;
+        }
+    }
+    grown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn int(n: i128) -> Value<'static> {
+        Value::Number(Number::Int(n))
+    }
+
+    #[test]
+    fn integers_sum_exactly_and_a_mix_becomes_a_double() {
+        let mut sum = Accumulator::sum();
+        for n in [1i128 << 53, 1, 1] {
+            sum.add(int(n), 5.0).unwrap();
+        }
+        assert_eq!(
+            sum,
+            Accumulator::Sum {
+                sum: Number::Int((1 << 53) + 2),
+                first_s: 5.0
+            }
+        );
+        sum.add(Value::Number(Number::Float(0.5)), 4.0).unwrap();
+        assert_eq!(
+            sum,
+            Accumulator::Sum {
+                sum: Number::Float(9_007_199_254_740_994.5),
+                first_s: 4.0
+            }
+        );
+    }
+
+    #[test]
+    fn the_first_of_equal_timestamps_is_the_last_value() {
+        let mut last = Accumulator::last();
+        for (n, at) in [(1, 8.0), (2, 8.0), (3, 7.0)] {
+            last.add(int(n), at).unwrap();
+        }
+        assert_eq!(
+            last,
+            Accumulator::Last {
+                value: Number::Int(1),
+                last_s: 8.0,
+                first_s: 7.0
+            }
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_shape_changes_nothing() {
+        let list = Value::Set(Elements::new(b"ab", &[1, 2]));
+        let all = [
+            Accumulator::sum(),
+            Accumulator::last(),
+            Accumulator::values(),
+            Accumulator::average(),
+            Accumulator::sum_last(),
+        ];
+        for before in all {
+            let mut after = before.clone();
+            assert_eq!(after.add(list, 1.0), Err(Mismatch));
+            assert_eq!(after, before);
+        }
+        let mut distinct = Accumulator::distinct();
+        assert_eq!(distinct.add(int(1), 1.0), Err(Mismatch));
+        assert!(distinct.add(list, 1.0).unwrap() > 0);
+        assert_eq!(distinct.add(list, 1.0), Ok(0), "nothing new, nothing grown");
+    }
+}

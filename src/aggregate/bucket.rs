@@ -1,0 +1,303 @@
+//! The samples of one interval, merged by context wherever they stand in it.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use super::accumulator::Accumulator;
+use super::wrapper::Wrapper;
+use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
+use crate::metric::{Context, Number, Sample, Series, Tags};
+
+/// Accumulators by context.
+#[derive(Default)]
+pub struct Bucket {
+    contexts: HashMap<Context, Accumulator>,
+    bytes: usize,
+}
+
+/// Why a readable sample is not aggregated. It costs only itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleError {
+    /// The wrapper ignores samples of this type.
+    UnknownType,
+    /// A list where the type takes a number, or the reverse.
+    WrongType,
+}
+
+impl SampleError {
+    /// The word that counts it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            SampleError::UnknownType => "unknown_type",
+            SampleError::WrongType => "wrong_type",
+        }
+    }
+}
+
+impl fmt::Display for SampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SampleError::UnknownType => "a type the wrapper does not know",
+            SampleError::WrongType => "a value of the wrong shape for its type",
+        })
+    }
+}
+
+impl std::error::Error for SampleError {}
+
+impl Bucket {
+    /// Merges one sample into its context.
+    ///
+    /// # Errors
+    /// See [`SampleError`]; the bucket is as it was.
+    pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
+        if let Some(accumulator) = self.contexts.get_mut(sample as &dyn ContextKey) {
+            let grown = accumulator
+                .add(sample.value, sample.timestamp)
+                .map_err(|_| SampleError::WrongType)?;
+            self.bytes += grown;
+            return Ok(());
+        }
+        let mut accumulator = wrapper
+            .accumulator(sample.kind)
+            .ok_or(SampleError::UnknownType)?;
+        let grown = accumulator
+            .add(sample.value, sample.timestamp)
+            .map_err(|_| SampleError::WrongType)?;
+        let context = Context {
+            name: sample.name.into(),
+            kind: sample.kind.into(),
+            tags: Tags::from_canonical(sample.tags),
+        };
+        const ENTRY_BYTES: usize = size_of::<(Context, Accumulator)>() * 2;
+        self.bytes +=
+            grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
+        self.contexts.insert(context, accumulator);
+        Ok(())
+    }
+
+    /// Whether the bucket has reached the memory it may take.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= BUCKET_BYTES_MAX || self.contexts.len() >= BUCKET_CONTEXTS_MAX
+    }
+
+    /// How many contexts there are.
+    pub fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Whether nothing was merged.
+    pub fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+
+    /// The contexts in order, to be wrapped one after the other.
+    pub fn into_contexts(self) -> Contexts {
+        let mut contexts: Vec<_> = self.contexts.into_iter().collect();
+        contexts.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        Contexts { contexts }
+    }
+}
+
+/// The contexts of a bucket on their way to the queue.
+pub struct Contexts {
+    /// Last first, so that taking one frees its memory.
+    contexts: Vec<(Context, Accumulator)>,
+}
+
+impl Contexts {
+    /// Wraps whole contexts until `series_max` series were emitted or none is left. Gives back how many
+    /// series were not finite and left out.
+    pub fn wrap(
+        &mut self,
+        wrapper: &dyn Wrapper,
+        interval_s: u32,
+        series_max: usize,
+        emit: &mut dyn FnMut(Series),
+    ) -> u64 {
+        let (mut emitted, mut not_finite) = (0, 0);
+        while emitted < series_max
+            && let Some((context, accumulator)) = self.contexts.pop()
+        {
+            wrapper.wrap(&context, accumulator, interval_s, &mut |series| {
+                emitted += 1;
+                match series.point.value {
+                    Number::Float(f) if !f.is_finite() => not_finite += 1,
+                    _ => emit(series),
+                }
+            });
+        }
+        not_finite
+    }
+
+    /// Whether all contexts were wrapped.
+    pub fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+}
+
+/// A context as the map sees it, owned or borrowed from a sample: a look-up allocates nothing.
+trait ContextKey {
+    fn parts(&self) -> (&str, &str, &str);
+}
+
+impl ContextKey for Context {
+    fn parts(&self) -> (&str, &str, &str) {
+        (&self.name, &self.kind, self.tags.as_str())
+    }
+}
+
+impl ContextKey for Sample<'_> {
+    fn parts(&self) -> (&str, &str, &str) {
+        (self.name, self.kind, self.tags)
+    }
+}
+
+impl<'a> Borrow<dyn ContextKey + 'a> for Context {
+    fn borrow(&self) -> &(dyn ContextKey + 'a) {
+        self
+    }
+}
+
+impl Hash for dyn ContextKey + '_ {
+    /// As the derived `Hash` of [`Context`] does it: field by field.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (name, kind, tags) = self.parts();
+        name.hash(state);
+        kind.hash(state);
+        tags.hash(state);
+    }
+}
+
+impl PartialEq for dyn ContextKey + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn ContextKey + '_ {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::wrapper::{HistogramOptions, WRAPPERS};
+    use crate::metric::{Elements, Value};
+
+    fn sample(name: &'static str, kind: &'static str, value: Value<'static>) -> Sample<'static> {
+        Sample {
+            name,
+            kind,
+            tags: "[\"a:1\"]",
+            value,
+            timestamp: 5.0,
+        }
+    }
+
+    fn wrapped(bucket: Bucket, wrapper: &dyn Wrapper) -> (Vec<Series>, u64) {
+        let (mut series, mut contexts) = (Vec::new(), bucket.into_contexts());
+        let dropped = contexts.wrap(wrapper, 10, usize::MAX, &mut |s| series.push(s));
+        assert!(contexts.is_empty());
+        (series, dropped)
+    }
+
+    #[test]
+    fn equal_contexts_merge_and_come_out_in_order() {
+        let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
+        let mut bucket = Bucket::default();
+        for (name, kind) in [
+            ("b", "count"),
+            ("a", "gauge"),
+            ("b", "count"),
+            ("a", "count"),
+        ] {
+            bucket
+                .add(
+                    &sample(name, kind, Value::Number(Number::Int(2))),
+                    &*wrapper,
+                )
+                .unwrap();
+        }
+        let (series, dropped) = wrapped(bucket, &*wrapper);
+        let seen: Vec<_> = series
+            .iter()
+            .map(|s| (s.name.as_str(), s.kind.as_str(), s.point.value))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("a", "count", Number::Int(2)),
+                ("a", "gauge", Number::Int(2)),
+                ("b", "count", Number::Int(4))
+            ]
+        );
+        assert_eq!(dropped, 0);
+    }
+
+    #[test]
+    fn a_sample_that_does_not_fit_costs_only_itself() {
+        let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
+        let mut bucket = Bucket::default();
+        let list = Value::Set(Elements::new(b"x", &[1]));
+        assert_eq!(
+            bucket.add(&sample("a", "count", list), &*wrapper),
+            Err(SampleError::WrongType)
+        );
+        assert_eq!(
+            bucket.add(&sample("a", "timer", list), &*wrapper),
+            Err(SampleError::UnknownType)
+        );
+        assert!(bucket.is_empty(), "no context without a sample");
+    }
+
+    #[test]
+    fn a_sum_beyond_doubles_is_dropped_and_counted() {
+        let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
+        let mut bucket = Bucket::default();
+        for _ in 0..2 {
+            bucket
+                .add(
+                    &sample("a", "count", Value::Number(Number::Float(f64::MAX))),
+                    &*wrapper,
+                )
+                .unwrap();
+        }
+        assert_eq!(wrapped(bucket, &*wrapper), (vec![], 1));
+    }
+
+    #[test]
+    fn memory_is_bounded_by_contexts_and_by_bytes() {
+        let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
+        let mut bucket = Bucket::default();
+        let mut samples = 0;
+        while !bucket.is_full() {
+            bucket
+                .add(
+                    &sample("h", "histogram", Value::Number(Number::Int(1))),
+                    &*wrapper,
+                )
+                .unwrap();
+            samples += 1;
+        }
+        assert!(
+            (1_000_000..=3_000_000).contains(&samples),
+            "{samples} samples of one histogram"
+        );
+        let mut bucket = Bucket::default();
+        for i in 0..BUCKET_CONTEXTS_MAX {
+            assert!(!bucket.is_full());
+            let name = format!("metric{i}");
+            bucket
+                .add(
+                    &Sample {
+                        name: &name,
+                        ..sample("", "count", Value::Number(Number::Int(1)))
+                    },
+                    &*wrapper,
+                )
+                .unwrap();
+        }
+        assert!(bucket.is_full());
+    }
+}

@@ -1,0 +1,176 @@
+//! The series Datadog's own agent would make of each type. Every result is stamped with the earliest
+//! sample of its bucket.
+
+use super::{HistogramAggregate, HistogramOptions, Wrapper};
+use crate::aggregate::accumulator::Accumulator;
+use crate::metric::{Context, Number, Point, Series, SeriesKind};
+
+/// The default wrapper.
+pub struct Datadog {
+    histogram: HistogramOptions,
+}
+
+impl Datadog {
+    /// Sends these summaries of histograms.
+    pub fn new(histogram: &HistogramOptions) -> Datadog {
+        Datadog {
+            histogram: histogram.clone(),
+        }
+    }
+
+    fn wrap_histogram(
+        &self,
+        values: &mut [f64],
+        interval_s: u32,
+        emit: &mut dyn FnMut(&str, SeriesKind, f64),
+    ) {
+        let samples = values.len() as f64;
+        let sum: f64 = values.iter().sum();
+        values.sort_unstable_by(f64::total_cmp);
+        for aggregate in &self.histogram.aggregates {
+            let (kind, value) = match aggregate {
+                HistogramAggregate::Max => (
+                    SeriesKind::Gauge,
+                    values.last().copied().unwrap_or_default(),
+                ),
+                HistogramAggregate::Min => (
+                    SeriesKind::Gauge,
+                    values.first().copied().unwrap_or_default(),
+                ),
+                HistogramAggregate::Median => (SeriesKind::Gauge, quantile(values, 0.5)),
+                HistogramAggregate::Avg => (SeriesKind::Gauge, sum / samples),
+                HistogramAggregate::Sum => (SeriesKind::Gauge, sum),
+                HistogramAggregate::Count => (SeriesKind::Rate, samples / f64::from(interval_s)),
+            };
+            emit(aggregate.as_str(), kind, value);
+        }
+        for p in &self.histogram.percentiles {
+            emit(
+                &format!("{}percentile", (p * 100.0).round()),
+                SeriesKind::Gauge,
+                quantile(values, *p),
+            );
+        }
+    }
+}
+
+impl Wrapper for Datadog {
+    fn accumulator(&self, kind: &str) -> Option<Accumulator> {
+        Some(match kind {
+            "count" | "rate" => Accumulator::sum(),
+            "gauge" => Accumulator::last(),
+            "set" => Accumulator::distinct(),
+            "histogram" => Accumulator::values(),
+            _ => return None,
+        })
+    }
+
+    fn wrap(
+        &self,
+        context: &Context,
+        accumulator: Accumulator,
+        interval_s: u32,
+        emit: &mut dyn FnMut(Series),
+    ) {
+        let series = |suffix: &str, kind: SeriesKind, value: Number, timestamp: f64| Series {
+            name: if suffix.is_empty() {
+                context.name.to_string()
+            } else {
+                format!("{}.{suffix}", context.name)
+            },
+            kind,
+            tags: context.tags.clone(),
+            interval_s: (kind != SeriesKind::Gauge).then_some(interval_s),
+            point: Point { timestamp, value },
+        };
+        match accumulator {
+            Accumulator::Sum { sum, first_s } if &*context.kind == "rate" => {
+                let rate = Number::Float(sum.as_f64() / f64::from(interval_s));
+                emit(series("", SeriesKind::Rate, rate, first_s));
+            }
+            Accumulator::Sum { sum, first_s } => emit(series("", SeriesKind::Count, sum, first_s)),
+            Accumulator::Last { value, first_s, .. } => {
+                emit(series("", SeriesKind::Gauge, value, first_s))
+            }
+            Accumulator::Distinct { elements, first_s } => {
+                emit(series(
+                    "",
+                    SeriesKind::Count,
+                    Number::Int(elements.len() as i128),
+                    first_s,
+                ));
+            }
+            Accumulator::Values {
+                mut values,
+                first_s,
+            } => {
+                self.wrap_histogram(&mut values, interval_s, &mut |suffix, kind, value| {
+                    emit(series(suffix, kind, Number::Float(value), first_s));
+                });
+            }
+            Accumulator::Average { .. } | Accumulator::SumLast { .. } => {}
+        }
+    }
+}
+
+/// The value at index (n−1)·p of sorted values, interpolated between its neighbours.
+fn quantile(sorted: &[f64], p: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let index = p.clamp(0.0, 1.0) * last as f64;
+    let (below, share) = (index.floor(), index.fract());
+    let low = sorted.get(below as usize).copied().unwrap_or_default();
+    let high = sorted.get(below as usize + 1).copied().unwrap_or(low);
+    // Not low + (high − low)·share: the difference of two large values overflows.
+    if share == 0.0 {
+        low
+    } else {
+        low * (1.0 - share) + high * share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Tags;
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        assert_eq!(quantile(&[7.0], 0.95), 7.0);
+        assert_eq!(quantile(&[1.0, 3.0, 5.0], 0.5), 3.0);
+        assert!((quantile(&[1.0, 3.0, 5.0], 0.95) - 4.8).abs() < 1e-12);
+        assert_eq!(quantile(&[-f64::MAX, f64::MAX], 0.5), 0.0);
+        assert_eq!(quantile(&[1.0, 2.0], 1.0), 2.0);
+        assert_eq!(quantile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn a_percentile_is_named_by_its_rounded_share() {
+        let options = HistogramOptions {
+            aggregates: vec![],
+            percentiles: vec![0.29, 0.57, 0.58, 0.999, 1.0],
+        };
+        let context = Context {
+            name: "h".into(),
+            kind: "histogram".into(),
+            tags: Tags::none(),
+        };
+        let mut names = Vec::new();
+        let values = Accumulator::Values {
+            values: vec![1.0],
+            first_s: 0.0,
+        };
+        Datadog::new(&options).wrap(&context, values, 10, &mut |s| names.push(s.name));
+        assert_eq!(
+            names,
+            [
+                "h.29percentile",
+                "h.57percentile",
+                "h.58percentile",
+                "h.100percentile",
+                "h.100percentile"
+            ]
+        );
+    }
+}
