@@ -1,1 +1,40 @@
-//! x
+//! The four queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire.
+//!
+//! A queue is a pair of keys that applications and the agent write in one transaction: a sorted set of
+//! record keys scored with Unix seconds, and a hash from record key to JSON. Everything here packs
+//! commands or reads replies; what to do next is decided in [`crate::agent`].
+
+mod claim;
+mod reply;
+mod wrapped;
+
+pub use claim::{
+    Survey, claim, discard, finish_claim, read_chunk, read_keys, remove_first, return_to_raw, survey, watch_claim,
+};
+pub use reply::{
+    QueueError, Scored, claimed_now, exists, queued, scored_members, survey_of, transaction, values_of,
+};
+pub use wrapped::{Entry, acknowledge, expired_keys, key_chunk, queue_sizes, store, store_entries, value_chunk};
+
+/// The two keys of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Sorted set: record key → Unix seconds.
+    pub keys: &'static str,
+    /// Hash: record key → JSON.
+    pub values: &'static str,
+}
+
+/// What applications measured.
+pub const RAW_METRICS: Queue = Queue { keys: "chouette:metrics:raw.keys", values: "chouette:metrics:raw.values" };
+
+/// Raw metrics that the aggregator took for itself.
+pub const CLAIMED_METRICS: Queue =
+    Queue { keys: "chouette:metrics:claimed.keys", values: "chouette:metrics:claimed.values" };
+
+/// Series ready to be released.
+pub const WRAPPED_METRICS: Queue =
+    Queue { keys: "chouette:metrics:wrapped.keys", values: "chouette:metrics:wrapped.values" };
+
+/// Log records ready to be released.
+pub const WRAPPED_LOGS: Queue = Queue { keys: "chouette:logs:wrapped.keys", values: "chouette:logs:wrapped.values" };

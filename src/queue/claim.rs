@@ -1,0 +1,103 @@
+//! The raw queue and the claim on it.
+//!
+//! The raw pair is renamed to the claimed pair in one transaction, so that it stands still while it is
+//! read. Each bucket's series are stored and its keys removed in one transaction; the values go with the
+//! claim itself, at the end, which spares a deletion per record.
+
+use super::{CLAIMED_METRICS, RAW_METRICS, Scored, WRAPPED_METRICS};
+use crate::protocol::redis::{Request, cmd};
+
+/// What the queues hold before a flush.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Keys and values of a claim that was not finished.
+    pub claimed: (u64, u64),
+    /// The oldest raw record's score.
+    pub oldest_raw_s: Option<f64>,
+    /// Values in the raw queue.
+    pub raw_values: u64,
+}
+
+/// Asks for a [`Survey`]. The wrapped pair is asked too, so that a key of a wrong type under its name is
+/// noticed before a transaction half fails on it.
+pub fn survey() -> Request {
+    let mut request = Request::new();
+    request
+        .push(cmd("ZCARD").arg(CLAIMED_METRICS.keys))
+        .push(cmd("HLEN").arg(CLAIMED_METRICS.values))
+        .push(cmd("ZRANGE").arg(RAW_METRICS.keys).arg(0).arg(0).arg("WITHSCORES"))
+        .push(cmd("HLEN").arg(RAW_METRICS.values))
+        .push(cmd("ZCARD").arg(WRAPPED_METRICS.keys))
+        .push(cmd("HLEN").arg(WRAPPED_METRICS.values));
+    request
+}
+
+/// Watches the claimed pair and asks whether it exists. [`claim`] or [`discard`] must follow.
+pub fn watch_claim() -> Request {
+    let mut request = Request::new();
+    request
+        .push(cmd("WATCH").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values))
+        .push(cmd("EXISTS").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
+    request
+}
+
+/// Renames the raw pair to the claimed pair, unless the claimed pair was touched since [`watch_claim`].
+pub fn claim() -> Request {
+    let mut request = Request::new();
+    request
+        .begin()
+        .push(cmd("RENAMENX").arg(RAW_METRICS.keys).arg(CLAIMED_METRICS.keys))
+        .push(cmd("RENAMENX").arg(RAW_METRICS.values).arg(CLAIMED_METRICS.values))
+        .commit();
+    request
+}
+
+/// Ends a transaction (`in_transaction`) or a watch without effect.
+pub fn discard(in_transaction: bool) -> Request {
+    let mut request = Request::new();
+    request.push(&cmd(if in_transaction { "DISCARD" } else { "UNWATCH" }));
+    request
+}
+
+/// Asks for `count` claimed keys from a rank on, oldest first.
+pub fn read_keys(request: &mut Request, rank: u64, count: usize) {
+    let last = rank + count as u64 - 1;
+    request.push(cmd("ZRANGE").arg(CLAIMED_METRICS.keys).arg(rank).arg(last).arg("WITHSCORES"));
+}
+
+/// Asks for the values of claimed keys. There must be at least one.
+pub fn read_chunk(request: &mut Request, keys: &[Scored]) {
+    let mut command = cmd("HMGET");
+    command.arg(CLAIMED_METRICS.values);
+    for scored in keys {
+        command.arg(&scored.member[..]);
+    }
+    request.push(&command);
+}
+
+/// Removes the keys of the oldest `count` claimed records.
+pub fn remove_first(request: &mut Request, count: u64) {
+    if count > 0 {
+        request.push(cmd("ZREMRANGEBYRANK").arg(CLAIMED_METRICS.keys).arg(0).arg(count - 1));
+    }
+}
+
+/// Removes what is left of the claim, values of committed records included.
+pub fn finish_claim(request: &mut Request) {
+    request.push(cmd("UNLINK").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
+}
+
+/// Puts records of an open bucket back where they came from.
+pub fn return_to_raw(request: &mut Request, records: &[(Scored, Vec<u8>)]) {
+    if records.is_empty() {
+        return;
+    }
+    let (mut keys, mut values) = (cmd("ZADD"), cmd("HSET"));
+    keys.arg(RAW_METRICS.keys);
+    values.arg(RAW_METRICS.values);
+    for (scored, value) in records {
+        keys.arg(scored.score_text()).arg(&scored.member[..]);
+        values.arg(&scored.member[..]).arg(&value[..]);
+    }
+    request.push(&keys).push(&values);
+}

@@ -1,0 +1,225 @@
+//! Replies of Redis, read strictly: an unexpected one is an error, never a default.
+
+use std::fmt;
+
+use super::claim::Survey;
+use crate::protocol::redis::Value;
+
+/// What Redis answered is not what was asked for. Everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueError {
+    /// An error reply, such as `OOM`, `READONLY`, `LOADING`, `NOAUTH`, `MISCONF` or `WRONGTYPE`.
+    Refused(String),
+    /// A transaction that was not carried out because a watched key was touched.
+    Touched,
+    /// A reply of another shape.
+    Unexpected(&'static str),
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueueError::Refused(text) => write!(f, "redis refused: {text}"),
+            QueueError::Touched => f.write_str("another program touched the claimed queue"),
+            QueueError::Unexpected(what) => write!(f, "unexpected reply of redis to {what}"),
+        }
+    }
+}
+
+impl std::error::Error for QueueError {}
+
+/// A member of a sorted set and its score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scored {
+    /// The record's key.
+    pub member: Vec<u8>,
+    /// Unix seconds.
+    pub score_s: f64,
+}
+
+impl Scored {
+    /// The score as Redis reads it back to the same double.
+    pub fn score_text(&self) -> String {
+        score_text(self.score_s)
+    }
+}
+
+/// A score as Redis reads it back to the same double.
+pub(super) fn score_text(score_s: f64) -> String {
+    if score_s == f64::INFINITY {
+        "+inf".to_owned()
+    } else if score_s == f64::NEG_INFINITY {
+        "-inf".to_owned()
+    } else {
+        format!("{score_s}")
+    }
+}
+
+fn ok(value: &Value) -> Result<&Value, QueueError> {
+    match value {
+        Value::ServerError(error) => {
+            let details = error.details().unwrap_or_default();
+            Err(QueueError::Refused(format!("{} {details}", error.code()).trim_end().to_owned()))
+        }
+        value => Ok(value),
+    }
+}
+
+fn count(value: &Value, what: &'static str) -> Result<u64, QueueError> {
+    match ok(value)? {
+        Value::Int(n) => u64::try_from(*n).map_err(|_| QueueError::Unexpected(what)),
+        _ => Err(QueueError::Unexpected(what)),
+    }
+}
+
+/// The number of keys that exist, from the second reply to `watch_claim`.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn exists(replies: &[Value]) -> Result<u64, QueueError> {
+    let [watch, exists] = replies else { return Err(QueueError::Unexpected("EXISTS")) };
+    ok(watch)?;
+    count(exists, "EXISTS")
+}
+
+/// The reply to `survey`.
+///
+/// # Errors
+/// See [`QueueError`]; a key of a wrong type is one of them.
+pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
+    let [claimed_keys, claimed_values, oldest, raw_values, wrapped_keys, wrapped_values] = replies else {
+        return Err(QueueError::Unexpected("the survey"));
+    };
+    count(wrapped_keys, "ZCARD")?;
+    count(wrapped_values, "HLEN")?;
+    Ok(Survey {
+        claimed: (count(claimed_keys, "ZCARD")?, count(claimed_values, "HLEN")?),
+        oldest_raw_s: scored_members(oldest)?.first().map(|s| s.score_s),
+        raw_values: count(raw_values, "HLEN")?,
+    })
+}
+
+/// Members with scores, from `ZRANGE … WITHSCORES`.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn scored_members(reply: &Value) -> Result<Vec<Scored>, QueueError> {
+    const WHAT: QueueError = QueueError::Unexpected("ZRANGE WITHSCORES");
+    let Value::Array(items) = ok(reply)? else { return Err(WHAT) };
+    items
+        .chunks(2)
+        .map(|pair| {
+            let [Value::BulkString(member), Value::BulkString(score)] = pair else { return Err(WHAT) };
+            let score_s = std::str::from_utf8(score).ok().and_then(|s| s.parse().ok()).ok_or(WHAT)?;
+            Ok(Scored { member: member.clone(), score_s })
+        })
+        .collect()
+}
+
+/// The values of `HMGET`, `None` where there was none.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn values_of(reply: Value, keys: usize) -> Result<Vec<Option<Vec<u8>>>, QueueError> {
+    const WHAT: QueueError = QueueError::Unexpected("HMGET");
+    ok(&reply)?;
+    let Value::Array(items) = reply else { return Err(WHAT) };
+    if items.len() != keys {
+        return Err(WHAT);
+    }
+    let text = |item| match item {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        _ => Err(WHAT),
+    };
+    items.into_iter().map(text).collect()
+}
+
+/// Checks that the commands of an unfinished transaction were accepted.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn queued(replies: &[Value]) -> Result<(), QueueError> {
+    replies.iter().try_for_each(|reply| ok(reply).map(|_| ()))
+}
+
+/// Checks a request that ends with `EXEC` and gives back the results of the transaction's commands.
+///
+/// # Errors
+/// See [`QueueError`]. A command that failed inside the transaction is an error too, though the others
+/// took effect.
+pub fn transaction(replies: &[Value]) -> Result<&[Value], QueueError> {
+    queued(replies)?;
+    match replies.last() {
+        Some(Value::Array(results)) => queued(results).map(|()| &results[..]),
+        Some(Value::Nil) => Err(QueueError::Touched),
+        _ => Err(QueueError::Unexpected("EXEC")),
+    }
+}
+
+/// Whether a claim took keys and values. A rename of what is not there is refused inside the transaction,
+/// which is no error: a queue may hold keys without values or the reverse.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn claimed_now(replies: &[Value]) -> Result<(bool, bool), QueueError> {
+    let Some((results, queuing)) = replies.split_last() else { return Err(QueueError::Unexpected("EXEC")) };
+    queued(queuing)?;
+    let renamed = |result: &Value| match result {
+        Value::Int(n) => Ok(*n == 1),
+        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => Ok(false),
+        other => ok(other).and(Err(QueueError::Unexpected("RENAMENX"))),
+    };
+    match results {
+        Value::Array(results) => match &results[..] {
+            [keys, values] => Ok((renamed(keys)?, renamed(values)?)),
+            _ => Err(QueueError::Unexpected("EXEC")),
+        },
+        Value::Nil => Err(QueueError::Touched),
+        other => ok(other).and(Err(QueueError::Unexpected("EXEC"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::redis::{Codec, cmd};
+
+    fn parsed(bytes: &[u8]) -> Value {
+        let (mut codec, mut complete) = (Codec::default(), Vec::new());
+        codec.sent(1);
+        codec.receive(bytes, &mut complete).expect("a reply");
+        complete.remove(0).remove(0)
+    }
+
+    #[test]
+    fn refusals_are_told_as_redis_words_them() {
+        let oom = parsed(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+        let error = queued(&[Value::Okay, oom]).unwrap_err();
+        assert_eq!(error.to_string(), "redis refused: OOM command not allowed when used memory > 'maxmemory'.");
+        assert_eq!(transaction(&[Value::Okay, Value::Nil]), Err(QueueError::Touched));
+        let failed = parsed(b"*2\r\n:1\r\n-WRONGTYPE Operation against a key\r\n");
+        assert!(transaction(&[Value::Okay, failed]).is_err());
+    }
+
+    #[test]
+    fn scores_keep_their_value() {
+        let members = scored_members(&parsed(b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n"));
+        let members = members.expect("pairs");
+        assert_eq!(members[0].score_text(), "1600000000.015625");
+        assert_eq!(members[1].score_text(), "+inf");
+        assert!(scored_members(&parsed(b"*1\r\n$1\r\na\r\n")).is_err());
+        assert!(scored_members(&parsed(b"*2\r\n$1\r\na\r\n$1\r\nx\r\n")).is_err());
+    }
+
+    #[test]
+    fn a_claim_of_half_a_queue_is_no_error() {
+        let replies = |exec: &[u8]| vec![Value::Okay, Value::Okay, Value::Okay, parsed(exec)];
+        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n-ERR no such key\r\n")), Ok((true, false)));
+        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n:1\r\n")), Ok((true, true)));
+        assert_eq!(claimed_now(&replies(b"*-1\r\n")), Err(QueueError::Touched));
+        assert!(claimed_now(&replies(b"*2\r\n:1\r\n-READONLY no\r\n")).is_err());
+        assert!(claimed_now(&replies(b"-EXECABORT discarded\r\n")).is_err());
+        let _ = cmd("PING");
+    }
+}

@@ -1,0 +1,133 @@
+//! The keys of the records a payload was made of, held compactly while it is under way.
+
+use std::ops::Range;
+
+/// Record keys in groups: one group a series. A range of groups can be sent and acknowledged on its own,
+/// so that points of one series and second are never split between two requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyList {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    /// For each group, the number of keys up to its end.
+    groups: Vec<u32>,
+}
+
+impl KeyList {
+    /// Appends a key to the group that is open.
+    pub fn push(&mut self, key: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Closes the group; an empty one is not kept.
+    pub fn end_group(&mut self) {
+        let keys = self.len() as u32;
+        if self.groups.last().copied().unwrap_or_default() < keys {
+            self.groups.push(keys);
+        }
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All keys, or those of a range of positions.
+    pub fn keys(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        range.map_while(|i| {
+            let start = i.checked_sub(1).and_then(|p| self.ends.get(p)).map_or(0, |end| *end as usize);
+            self.bytes.get(start..*self.ends.get(i)? as usize)
+        })
+    }
+
+    /// The longest run of whole groups from position `from` on with at most `keys_max` keys; at least one
+    /// group.
+    pub fn whole_groups(&self, from: usize, keys_max: usize) -> Range<usize> {
+        let first = self.groups.partition_point(|end| *end as usize <= from);
+        let mut end = from;
+        for group_end in self.groups.iter().skip(first).map(|end| *end as usize) {
+            if end > from && group_end - from > keys_max {
+                break;
+            }
+            end = group_end;
+        }
+        from..end
+    }
+
+    /// Two halves of a range of positions: at the edge of a group where it holds several, else in the
+    /// middle of the one. `None` for a single key.
+    pub fn halves(&self, range: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+        if range.len() < 2 {
+            return None;
+        }
+        let middle = range.start + range.len() / 2;
+        let next = self.groups.partition_point(|end| (*end as usize) < middle);
+        let edges = [next.checked_sub(1), Some(next)];
+        let edge = edges
+            .into_iter()
+            .filter_map(|i| self.groups.get(i?).map(|end| *end as usize))
+            .filter(|edge| *edge > range.start && *edge < range.end)
+            .min_by_key(|edge| edge.abs_diff(middle));
+        let cut = edge.unwrap_or(middle);
+        Some((range.start..cut, cut..range.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(groups: &[usize]) -> KeyList {
+        let mut list = KeyList::default();
+        for (g, keys) in groups.iter().enumerate() {
+            for k in 0..*keys {
+                list.push(format!("{g}.{k}").as_bytes());
+            }
+            list.end_group();
+        }
+        list
+    }
+
+    #[test]
+    fn keys_come_back_as_they_went_in() {
+        let list = list(&[2, 0, 1]);
+        let keys: Vec<_> = list.keys(0..list.len()).map(|k| String::from_utf8_lossy(k).into_owned()).collect();
+        assert_eq!(keys, ["0.0", "0.1", "2.0"]);
+        assert_eq!(list.keys(2..9).count(), 1, "beyond the end there is nothing");
+    }
+
+    #[test]
+    fn acknowledging_takes_whole_groups() {
+        let list = list(&[3, 3, 5, 1]);
+        assert_eq!(list.whole_groups(0, 6), 0..6);
+        assert_eq!(list.whole_groups(0, 5), 0..3);
+        assert_eq!(list.whole_groups(6, 2), 6..11, "a group larger than the bound goes alone");
+        assert_eq!(list.whole_groups(11, 100), 11..12);
+        assert_eq!(list.whole_groups(12, 100), 12..12);
+    }
+
+    #[test]
+    fn halving_ends_at_single_keys_and_visits_each_once() {
+        for groups in [&[1, 1, 1, 1, 1][..], &[7], &[1, 6, 1], &[100, 1, 50]] {
+            let list = list(groups);
+            let (mut open, mut single) = (vec![0..list.len()], Vec::new());
+            while let Some(range) = open.pop() {
+                match list.halves(range.clone()) {
+                    Some((a, b)) => {
+                        assert!(!a.is_empty() && !b.is_empty());
+                        open.extend([b, a]);
+                    }
+                    None => single.push(range.start),
+                }
+            }
+            assert_eq!(single, (0..list.len()).collect::<Vec<_>>());
+        }
+        let list = list(&[2, 2]);
+        assert_eq!(list.halves(0..4), Some((0..2, 2..4)), "groups stay whole while there are several");
+    }
+}
