@@ -65,5 +65,11 @@ pub const REDIS_REPLY_S: u64 = 20;
 /// The same warning is shown at most once in this time.
 pub const WARN_EVERY_S: u64 = 300;
 
+/// A difference between the clocks that counts as a step of the wall clock.
+pub const CLOCK_STEP_S: f64 = 1.0;
+
+/// Shortest and longest wait before the first release after the start.
+pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
+
 const _: () = assert!(BATCH_BYTES_MAX * BATCH_OVERRUN_FACTOR < INTAKE_RAW_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);

@@ -59,6 +59,13 @@ pub fn discard(in_transaction: bool) -> Request {
     request
 }
 
+/// Asks how many values the claim holds.
+pub fn claimed_size() -> Request {
+    let mut request = Request::new();
+    request.push(cmd("HLEN").arg(CLAIMED_METRICS.values));
+    request
+}
+
 /// Asks for `count` claimed keys from a rank on, oldest first.
 pub fn read_keys(request: &mut Request, rank: u64, count: usize) {
     let last = rank + count as u64 - 1;

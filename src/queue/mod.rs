@@ -9,10 +9,10 @@ mod reply;
 mod wrapped;
 
 pub use claim::{
-    Survey, claim, discard, finish_claim, read_chunk, read_keys, remove_first, return_to_raw, survey, watch_claim,
+    Survey, claim, claimed_size, discard, finish_claim, read_chunk, read_keys, remove_first, return_to_raw, survey, watch_claim,
 };
 pub use reply::{
-    QueueError, Scored, claimed_now, exists, queued, scored_members, survey_of, transaction, values_of,
+    QueueError, Scored, claimed_now, exists, queued, scored_members, size_of, survey_of, transaction, values_of,
 };
 pub use wrapped::{Entry, acknowledge, expired_keys, key_chunk, queue_sizes, store, store_entries, value_chunk};
 

@@ -72,6 +72,14 @@ fn count(value: &Value, what: &'static str) -> Result<u64, QueueError> {
     }
 }
 
+/// A size, from `ZCARD` or `HLEN`.
+///
+/// # Errors
+/// See [`QueueError`].
+pub fn size_of(reply: &Value) -> Result<u64, QueueError> {
+    count(reply, "a size")
+}
+
 /// The number of keys that exist, from the second reply to `watch_claim`.
 ///
 /// # Errors

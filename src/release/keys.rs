@@ -59,9 +59,26 @@ impl KeyList {
         from..end
     }
 
-    /// Two halves of a range of positions: at the edge of a group where it holds several, else in the
-    /// middle of the one. `None` for a single key.
-    pub fn halves(&self, range: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+    /// Two lists of half the keys each, cut at the edge of a group where there are several; `None` for a
+    /// single key.
+    pub fn split(&self) -> Option<(KeyList, KeyList)> {
+        let (low, high) = self.halves(0..self.len())?;
+        Some((self.part(low), self.part(high)))
+    }
+
+    fn part(&self, range: Range<usize>) -> KeyList {
+        let mut part = KeyList::default();
+        for (i, key) in range.clone().zip(self.keys(range)) {
+            part.push(key);
+            if self.groups.binary_search(&(i as u32 + 1)).is_ok() {
+                part.end_group();
+            }
+        }
+        part.end_group();
+        part
+    }
+
+    fn halves(&self, range: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
         if range.len() < 2 {
             return None;
         }

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod keys;
 pub mod outcome;
 pub mod payload;
+mod record;
 
 pub use backoff::{Backoff, Random};
 pub use batch::{Batch, RecordError};

@@ -1,1 +1,5 @@
-//! x
+//! The only place with mio, sockets, processes, files and clocks.
+
+pub mod clock;
+pub mod signals;
+pub mod timer_wheel;

@@ -1,0 +1,94 @@
+//! One transaction: the series of a bucket are stored and its records leave the claim, or neither happens.
+//!
+//! It is written piece by piece, each after the replies to the one before, so that a bucket of many
+//! thousand series needs no buffer of that size.
+
+use super::ids::Ids;
+use super::line::Hold;
+use crate::aggregate::Wrapper;
+use crate::aggregate::bucket::Contexts;
+use crate::limits::STORE_SERIES_MAX;
+use crate::protocol::redis::{Request, Value};
+use crate::queue::{self, Entry, QueueError, Scored, WRAPPED_METRICS};
+
+pub(super) struct Commit {
+    contexts: Contexts,
+    returning: Vec<(Scored, Vec<u8>)>,
+    last: bool,
+    step: Step,
+    /// Records it removes from the claim, and those among them that go back to the raw queue.
+    pub records: u64,
+    pub returned: u64,
+    /// Series stored.
+    pub series: u64,
+    /// Series left out because a sum overflowed.
+    pub not_finite: u64,
+}
+
+#[derive(PartialEq)]
+enum Step {
+    New,
+    /// Inside the transaction; a piece is under way or not.
+    Open {
+        sent: bool,
+    },
+    Executing,
+}
+
+impl Commit {
+    /// `last` removes the whole claim with it.
+    pub fn new(contexts: Contexts, returning: Vec<(Scored, Vec<u8>)>, records: u64, last: bool) -> Commit {
+        let returned = returning.len() as u64;
+        Commit { contexts, returning, last, step: Step::New, records, returned, series: 0, not_finite: 0 }
+    }
+
+    /// Whether the transaction was begun and not executed.
+    pub fn is_open(&self) -> bool {
+        matches!(self.step, Step::Open { .. })
+    }
+
+    pub fn wants_to_send(&self) -> bool {
+        matches!(self.step, Step::New | Step::Open { sent: false })
+    }
+
+    /// The next piece. The last one ends the transaction.
+    pub fn next_request(&mut self, wrapper: &dyn Wrapper, interval_s: u32, ids: &mut Ids) -> (Request, Hold) {
+        let mut request = Request::new();
+        if self.step == Step::New {
+            request.begin();
+            queue::return_to_raw(&mut request, &std::mem::take(&mut self.returning));
+        }
+        let mut entries = Vec::new();
+        self.not_finite += self.contexts.wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
+            let mut json = Vec::with_capacity(128);
+            series.write_json(&mut json);
+            entries.push(Entry { key: ids.next(), score_s: series.point.timestamp, json });
+        });
+        self.series += entries.len() as u64;
+        queue::store(&mut request, WRAPPED_METRICS, &entries);
+        if !self.contexts.is_empty() {
+            self.step = Step::Open { sent: true };
+            return (request, Hold::Keep);
+        }
+        if self.last {
+            queue::finish_claim(&mut request);
+        } else {
+            queue::remove_first(&mut request, self.records);
+        }
+        request.commit();
+        self.step = Step::Executing;
+        (request, Hold::Free)
+    }
+
+    /// Takes the replies to the last piece; true when the transaction was carried out.
+    pub fn confirm(&mut self, replies: &[Value]) -> Result<bool, QueueError> {
+        match &mut self.step {
+            Step::Executing => queue::transaction(replies).map(|_| true),
+            Step::Open { sent } => {
+                *sent = false;
+                queue::queued(replies).map(|()| false)
+            }
+            Step::New => Err(QueueError::Unexpected("a commit")),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `run --once`: one capture, aggregation and release, then an exit status that says whether everything
+//! was delivered.
+
+use std::time::Duration;
+
+use super::{Action, Agent, Now, Timer};
+use crate::limits::ONCE_REDIS_S;
+
+#[derive(Default)]
+pub(super) struct Once {
+    phase: Phase,
+    failed: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Phase {
+    #[default]
+    Connect,
+    Aggregate,
+    Store,
+    Release,
+    Done,
+}
+
+impl Once {
+    /// Redis must be there in time.
+    pub fn begin(&self, now: Now, actions: &mut Vec<Action>) {
+        actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(ONCE_REDIS_S)));
+    }
+}
+
+impl Agent {
+    pub(super) fn advance_once(&mut self, once: &mut Once, now: Now, actions: &mut Vec<Action>) {
+        if self.shared.stopping {
+            return;
+        }
+        if !self.shared.line.is_up() {
+            if once.phase != Phase::Connect && once.phase != Phase::Done {
+                once.phase = Phase::Done;
+                log::error!("redis was lost on the way");
+                actions.push(Action::Exit(1));
+            }
+            return;
+        }
+        if once.phase == Phase::Connect {
+            actions.push(Action::Disarm(Timer::Stop));
+            once.phase = Phase::Aggregate;
+        }
+        if once.phase == Phase::Aggregate && self.flusher.is_idle() {
+            once.failed |= self.flusher.failed();
+            self.self_metrics(now, actions);
+            self.outbox.store(&mut self.shared.cx(now, actions));
+            once.phase = Phase::Store;
+        }
+        if once.phase == Phase::Store && self.outbox.is_settled() {
+            once.failed |= !self.outbox.is_empty();
+            self.releaser.start_now(&mut self.shared.cx(now, actions));
+            once.phase = Phase::Release;
+        }
+        if once.phase == Phase::Release && self.releaser.is_idle() {
+            once.phase = Phase::Done;
+            once.failed |= !self.releaser.delivered();
+            actions.push(Action::Exit(u8::from(once.failed)));
+        }
+    }
+}

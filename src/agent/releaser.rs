@@ -1,0 +1,354 @@
+//! From the wrapped queue to Datadog: expire, load, write, send, then acknowledge or keep.
+//!
+//! ```text
+//! expire ─► load ─► write ─► send ─► 2xx: acknowledge ─► more? load again
+//!                                    400, 413: split, send the halves; a culprit that is alone is dropped
+//!                                    else: keep, wait, begin again
+//! ```
+//!
+//! Nothing of a batch but its compressed body and its keys is held while it is sent. Whatever goes wrong,
+//! the queue still has what was not acknowledged.
+
+use std::time::{Duration, Instant};
+
+use super::line::{Hold, Owner};
+use super::loading::{Loading, Next};
+use super::removal::Removal;
+use super::{Action, Answer, Cx, Timer};
+use crate::limits::{CHUNK_KEYS, PAYLOAD_SERIES_PER_SLICE, RELEASE_BACKOFF_S, RETRY_AFTER_MAX_S};
+use crate::protocol::redis::{Request, Value};
+use crate::queue::{self, QueueError, Scored, WRAPPED_METRICS};
+use crate::release::payload::Common;
+use crate::release::{Backoff, KeyList, Outcome, Payload, PayloadWriter, outcome};
+use crate::telemetry::Counters;
+
+pub(super) struct Releaser {
+    run: u32,
+    state: State,
+    backoff: Backoff,
+    retry_at: Option<Instant>,
+    /// Parts of a refused batch that are still to be sent, first one last.
+    parts: Vec<KeyList>,
+    /// Whether the queue holds more than the batch under way.
+    more: bool,
+    /// Whether everything found was delivered, when a run has ended.
+    last_run_delivered: bool,
+}
+
+enum State {
+    Idle,
+    /// Awaiting size and expired keys.
+    Expiring,
+    Removing(Removal, Why, Then),
+    Loading(Loading),
+    Writing(Box<PayloadWriter>),
+    Sending { payload: Payload, since: Instant },
+}
+
+/// Why records are removed, to count them.
+enum Why {
+    Delivered,
+    Expired,
+    Rejected,
+    Unusable(Counters),
+}
+
+/// What follows a removal.
+enum Then {
+    Expire,
+    Write(Box<PayloadWriter>),
+    NextPart,
+}
+
+impl Releaser {
+    pub fn new() -> Releaser {
+        Releaser {
+            run: 0,
+            state: State::Idle,
+            backoff: Backoff::new(RELEASE_BACKOFF_S),
+            retry_at: None,
+            parts: Vec::new(),
+            more: false,
+            last_run_delivered: true,
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether the last run ended with everything it found delivered.
+    pub fn delivered(&self) -> bool {
+        self.last_run_delivered
+    }
+
+    /// Begins a run, unless one is under way, a wait has not passed or Redis is away.
+    pub fn start(&mut self, cx: &mut Cx<'_>) {
+        if self.is_idle() && cx.line.is_up() && self.retry_at.is_none_or(|at| at <= cx.now.mono) {
+            self.retry_at = None;
+            self.last_run_delivered = false;
+            self.run = self.run.wrapping_add(1);
+            self.expire(cx);
+        }
+    }
+
+    /// Begins a run whatever the wait.
+    pub fn start_now(&mut self, cx: &mut Cx<'_>) {
+        self.retry_at = None;
+        self.start(cx);
+    }
+
+    /// The connection to Redis is gone. A request under way goes on; what it delivers is acknowledged when
+    /// Redis is back, so that it is not sent again.
+    pub fn lost(&mut self) {
+        self.run = self.run.wrapping_add(1);
+        if !matches!(self.state, State::Sending { .. } | State::Removing(_, Why::Delivered, _)) {
+            self.parts.clear();
+            self.finish(false);
+        }
+    }
+
+    /// The connection to Redis is there: acknowledges what was delivered meanwhile.
+    pub fn connected(&mut self, cx: &mut Cx<'_>) {
+        if let State::Removing(removal, ..) = &mut self.state {
+            match removal.next_request() {
+                Some(request) => self.submit(request, cx),
+                None => self.after_removal(cx),
+            }
+        }
+    }
+
+    /// Gives up what has not been sent; an answer that is awaited may still come.
+    pub fn stop(&mut self) {
+        if matches!(self.state, State::Expiring | State::Loading(_) | State::Writing(_)) {
+            self.run = self.run.wrapping_add(1);
+            self.finish(false);
+        }
+    }
+
+    /// Whether an answer of the intake is awaited.
+    pub fn is_sending(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
+    pub fn replied(&mut self, run: u32, replies: Vec<Value>, cx: &mut Cx<'_>) {
+        if run != self.run {
+            return;
+        }
+        let result = match &mut self.state {
+            State::Expiring => self.found_expired(&replies, cx),
+            State::Removing(..) => self.removed(&replies, cx),
+            State::Loading(_) => self.loaded(replies, cx),
+            State::Idle | State::Writing(_) | State::Sending { .. } => Ok(()),
+        };
+        if let Err(error) = result {
+            cx.warnings.warn("release", &error, cx.now.mono);
+            self.lost();
+        }
+    }
+
+    /// Whether [`Releaser::work`] has something to do.
+    pub fn has_work(&self) -> bool {
+        matches!(self.state, State::Writing(_))
+    }
+
+    /// Writes one slice of a body.
+    pub fn work(&mut self, cx: &mut Cx<'_>) {
+        let State::Writing(writer) = &mut self.state else { return };
+        if let Some(mut payload) = writer.write(PAYLOAD_SERIES_PER_SLICE) {
+            let body = std::mem::take(&mut payload.body);
+            payload.compressed_bytes = body.len();
+            cx.actions.push(Action::Post(body));
+            self.state = State::Sending { payload, since: cx.now.mono };
+        }
+    }
+
+    /// The intake answered, or did not.
+    pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
+        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let took = cx.now.mono.saturating_duration_since(since);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reason) => return self.keep(&payload, &reason, None, cx),
+        };
+        match outcome(answer.status) {
+            Outcome::Accepted => self.accepted(payload, took, cx),
+            Outcome::Split => self.split(payload, &answer, cx),
+            Outcome::KeyRefused => {
+                let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
+                self.keep(&payload, &text, answer.retry_after, cx);
+            }
+            Outcome::Retry => {
+                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
+                self.keep(&payload, &text, answer.retry_after, cx);
+            }
+        }
+    }
+
+    fn expire(&mut self, cx: &mut Cx<'_>) {
+        let cutoff_s = cx.now.wall_s - f64::from(cx.settings.metric_ttl_s);
+        self.state = State::Expiring;
+        self.submit(queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS), cx);
+    }
+
+    fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
+        let [size, expired] = replies else { return Err(QueueError::Unexpected("the expired keys")) };
+        let (size, expired) = (queue::size_of(size)?, queue::scored_members(expired)?);
+        cx.telemetry.queued(size);
+        if !expired.is_empty() {
+            let keys = one_by_one(Scored::members(&expired));
+            self.remove(keys, Why::Expired, Then::Expire, cx);
+        } else if size > 0 {
+            self.load(Loading::from_queue(cx.settings.metrics_bulk_size), cx);
+        } else {
+            self.finish(true);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, mut loading: Loading, cx: &mut Cx<'_>) {
+        let request = loading.first_request();
+        self.state = State::Loading(loading);
+        match request {
+            Some(request) => self.submit(request, cx),
+            None => self.next_part(cx),
+        }
+    }
+
+    fn loaded(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
+        let State::Loading(loading) = &mut self.state else { return Ok(()) };
+        if let Next::Ask(request) = loading.received(replies, cx)? {
+            self.submit(request, cx);
+            return Ok(());
+        }
+        cx.warnings.recovered("release");
+        let loading = std::mem::replace(&mut self.state, State::Idle);
+        let State::Loading(Loading { batch, unusable, reasons, more, .. }) = loading else { return Ok(()) };
+        // While a refused batch is being split, `more` is what the whole batch left behind.
+        self.more |= more;
+        let empty = batch.is_empty();
+        let common =
+            Common { host: cx.settings.host.clone(), tags: cx.settings.global_tags.clone() };
+        let writer = Box::new(PayloadWriter::new(batch, common));
+        if !unusable.is_empty() {
+            let then = if empty { Then::NextPart } else { Then::Write(writer) };
+            self.remove(unusable, Why::Unusable(reasons), then, cx);
+        } else if empty {
+            self.next_part(cx);
+        } else {
+            self.state = State::Writing(writer);
+        }
+        Ok(())
+    }
+
+    fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
+        self.backoff.succeeded();
+        cx.warnings.recovered("release");
+        cx.telemetry.dispatched(payload.series as u64, payload.compressed_bytes as u64);
+        log::info!(
+            "released {} points of {} series in {took:.1?}: {} bytes, {} compressed",
+            payload.points,
+            payload.series,
+            payload.raw_bytes,
+            payload.compressed_bytes
+        );
+        self.remove(payload.keys, Why::Delivered, Then::NextPart, cx);
+    }
+
+    fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
+        if let Some((first, second)) = payload.keys.split() {
+            log::debug!("status {}: splitting {} series", answer.status, payload.series);
+            self.parts.extend([second, first]);
+            self.next_part(cx);
+            return;
+        }
+        let (name, status, text) = (&payload.first_name, answer.status, answer.excerpt_text());
+        log::warn!("release: dropped a series of {name:?}, which the intake refuses with {status}{text}");
+        self.remove(payload.keys, Why::Rejected, Then::NextPart, cx);
+    }
+
+    fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
+        let asked = retry_after.unwrap_or_default().min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
+        let wait = self.backoff.failed(cx.random).max(asked);
+        cx.warnings.warn("release", &format_args!("{reason}; everything is kept"), cx.now.mono);
+        log::info!("{} series wait, next attempt in {:.1} s", payload.series, wait.as_secs_f64());
+        self.parts.clear();
+        self.finish(false);
+        self.retry_at = Some(cx.now.mono + wait);
+        cx.actions.push(Action::Arm(Timer::Retry, cx.now.mono + wait));
+    }
+
+    fn remove(&mut self, keys: KeyList, why: Why, then: Then, cx: &mut Cx<'_>) {
+        let mut removal = Removal::new(keys);
+        let request = removal.next_request();
+        self.state = State::Removing(removal, why, then);
+        match request {
+            Some(request) => self.submit(request, cx),
+            None => self.after_removal(cx),
+        }
+    }
+
+    fn removed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
+        let State::Removing(removal, why, _) = &mut self.state else { return Ok(()) };
+        let count = removal.confirm(replies)?;
+        match why {
+            Why::Expired => cx.telemetry.dropped("expired", count),
+            Why::Rejected => cx.telemetry.dropped("rejected", count),
+            Why::Delivered | Why::Unusable(_) => {}
+        }
+        match removal.next_request() {
+            Some(request) => self.submit(request, cx),
+            None => self.after_removal(cx),
+        }
+        Ok(())
+    }
+
+    fn after_removal(&mut self, cx: &mut Cx<'_>) {
+        let State::Removing(_, why, then) = std::mem::replace(&mut self.state, State::Idle) else { return };
+        if let Why::Unusable(reasons) = &why {
+            cx.telemetry.dropped_all(reasons);
+        }
+        if matches!(why, Why::Expired) {
+            cx.warnings.warn("release", &"series older than METRIC_TTL were dropped", cx.now.mono);
+        }
+        match then {
+            Then::Expire => self.expire(cx),
+            Then::Write(writer) => self.state = State::Writing(writer),
+            Then::NextPart => self.next_part(cx),
+        }
+    }
+
+    /// The next part of a split batch, else the next batch of a backlog, else the end.
+    fn next_part(&mut self, cx: &mut Cx<'_>) {
+        if cx.stopping {
+            self.finish(!self.more && self.parts.is_empty());
+        } else if let Some(part) = self.parts.pop() {
+            self.load(Loading::named(part), cx);
+        } else if std::mem::take(&mut self.more) {
+            self.load(Loading::from_queue(cx.settings.metrics_bulk_size), cx);
+        } else {
+            self.finish(true);
+        }
+    }
+
+    fn finish(&mut self, delivered: bool) {
+        self.state = State::Idle;
+        self.more = false;
+        self.last_run_delivered = delivered;
+    }
+
+    fn submit(&self, request: Request, cx: &mut Cx<'_>) {
+        cx.line.submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
+    }
+}
+
+fn one_by_one<'a>(keys: impl Iterator<Item = &'a [u8]>) -> KeyList {
+    let mut list = KeyList::default();
+    for key in keys {
+        list.push(key);
+        list.end_group();
+    }
+    list
+}

@@ -1,0 +1,115 @@
+//! Timers: insert, cancel, next deadline, and what is due, first in, first out within a tick.
+//!
+//! Nothing ticks: the loop sleeps until [`TimerWheel::next_deadline`]. Slots would pay with thousands of
+//! timers; an agent has a dozen, so an ordered map holds them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Deadlines closer together than this fire in the order in which they were inserted.
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// Timers by name; each name stands at most once.
+pub struct TimerWheel<T> {
+    origin: Instant,
+    inserted: u64,
+    due: BTreeMap<Slot, T>,
+    slots: BTreeMap<T, Slot>,
+}
+
+type Slot = (u64, u64);
+
+impl<T: Ord + Copy> TimerWheel<T> {
+    /// No timers. Deadlines before `origin` are due at once.
+    pub fn new(origin: Instant) -> Self {
+        TimerWheel { origin, inserted: 0, due: BTreeMap::new(), slots: BTreeMap::new() }
+    }
+
+    /// Arms a timer; it replaces the one of the same name.
+    pub fn insert(&mut self, timer: T, at: Instant) {
+        self.cancel(timer);
+        self.inserted += 1;
+        let slot = (self.tick_after(at), self.inserted);
+        self.due.insert(slot, timer);
+        self.slots.insert(timer, slot);
+    }
+
+    /// Forgets a timer.
+    pub fn cancel(&mut self, timer: T) {
+        if let Some(slot) = self.slots.remove(&timer) {
+            self.due.remove(&slot);
+        }
+    }
+
+    /// When the next timer is due. It may have passed.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let ((tick, _), _) = self.due.first_key_value()?;
+        Some(self.origin + TICK * u32::try_from(*tick).unwrap_or(u32::MAX))
+    }
+
+    /// Takes the next timer that is due. One that is armed again while others are taken comes after all
+    /// that were due before it.
+    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let passed = now.saturating_duration_since(self.origin).as_millis() as u64;
+        let (slot, timer) = self.due.first_key_value().map(|(slot, timer)| (*slot, *timer))?;
+        if slot.0 > passed {
+            return None;
+        }
+        self.due.remove(&slot);
+        self.slots.remove(&timer);
+        Some(timer)
+    }
+
+    /// Rounded up: a timer never fires early.
+    fn tick_after(&self, at: Instant) -> u64 {
+        let nanos = at.saturating_duration_since(self.origin).as_nanos();
+        u64::try_from(nanos.div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(wheel: &mut TimerWheel<u32>, now: Instant) -> Vec<u32> {
+        std::iter::from_fn(|| wheel.pop_due(now)).collect()
+    }
+
+    #[test]
+    fn first_in_first_out_within_a_tick() {
+        let origin = Instant::now();
+        let mut wheel = TimerWheel::new(origin);
+        for (timer, micros) in [(3, 900), (1, 200), (2, 999), (9, 1001), (4, 0)] {
+            wheel.insert(timer, origin + Duration::from_micros(micros));
+        }
+        assert_eq!(wheel.next_deadline(), Some(origin));
+        assert_eq!(drain(&mut wheel, origin), [4]);
+        assert_eq!(drain(&mut wheel, origin + Duration::from_micros(999)), [], "never early");
+        assert_eq!(drain(&mut wheel, origin + TICK), [3, 1, 2]);
+        assert_eq!(drain(&mut wheel, origin + TICK * 2), [9]);
+        assert_eq!(wheel.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_name_stands_once_and_can_be_cancelled() {
+        let origin = Instant::now();
+        let mut wheel = TimerWheel::new(origin);
+        wheel.insert(1, origin + TICK);
+        wheel.insert(1, origin + TICK * 5);
+        wheel.insert(2, origin + TICK * 2);
+        wheel.cancel(2);
+        wheel.cancel(7);
+        assert_eq!(drain(&mut wheel, origin + TICK * 4), []);
+        assert_eq!(drain(&mut wheel, origin + TICK * 5), [1]);
+    }
+
+    #[test]
+    fn after_a_stall_each_timer_fires_once_in_order() {
+        let origin = Instant::now();
+        let mut wheel = TimerWheel::new(origin);
+        for timer in 0..5 {
+            wheel.insert(timer, origin + Duration::from_secs(u64::from(5 - timer)));
+        }
+        assert_eq!(drain(&mut wheel, origin + Duration::from_secs(4 * 3600)), [4, 3, 2, 1, 0]);
+    }
+}
