@@ -1,3 +1,238 @@
-//! Collectors: what the agent reads itself. One file each, one row in [`PLUGINS`].
+//! Collectors: what the agent reads itself. One module each, one row in [`PLUGINS`].
+//!
+//! A collector turns files of the board, such as `/proc/loadavg`, into gauges:
+//!
+//! ```text
+//! 0.42 0.30 0.25 1/211 4711      →      Chouette.host.la  ["period:1m"]  0.42
+//! ```
+//!
+//! It sees the board only through [`HostFiles`], knows no clock (whoever calls it stamps the gauges) and
+//! keeps nothing but what the next reading needs. What each plugin reads and sends, and how to add one,
+//! is told in `README.md` beside this file.
 
 pub mod host;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+use crate::metric::{Number, Tags};
+use std::fmt::Display;
+use std::{fmt, io};
+
+/// Most problems that one [`CollectError`] spells out; further ones are only counted.
+pub const PROBLEMS_MAX: usize = 8;
+/// Most characters of one problem that are kept.
+pub const PROBLEM_CHARS_MAX: usize = 200;
+
+/// Every plugin there is.
+pub static PLUGINS: &[Plugin] = &[host::PLUGIN];
+
+/// The plugin of that name.
+pub fn plugin(name: &str) -> Option<&'static Plugin> {
+    PLUGINS.iter().find(|plugin| plugin.name == name)
+}
+
+/// One row of [`PLUGINS`].
+#[derive(Debug)]
+pub struct Plugin {
+    /// The word that stands in `COLLECTOR_PLUGINS`.
+    pub name: &'static str,
+    /// One line for the help text.
+    pub summary: &'static str,
+    /// Every metric the plugin may send.
+    pub metrics: &'static [MetricDoc],
+    /// Makes the collector.
+    pub build: fn(&Options) -> Box<dyn Collector>,
+}
+
+/// What a metric means.
+#[derive(Debug)]
+pub struct MetricDoc {
+    /// Full name.
+    pub name: &'static str,
+    /// Keys of its tags.
+    pub tags: &'static [&'static str],
+    /// What one is: `byte`, `percent`, …
+    pub unit: &'static str,
+    /// The word that switches the metric on.
+    pub group: &'static str,
+}
+
+/// What the configuration says about each plugin.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `HOST_COLLECTOR_METRICS`.
+    pub host_groups: host::Groups,
+}
+
+/// Something that can be read again and again.
+pub trait Collector {
+    /// The name of its plugin.
+    fn name(&self) -> &'static str;
+
+    /// Appends one reading. What cannot be read is left out and named in the error; everything else is
+    /// in `out` all the same.
+    fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>) -> Result<(), CollectError>;
+}
+
+/// One reading, not yet stamped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    /// Full metric name.
+    pub name: &'static str,
+    /// Canonical tags.
+    pub tags: Tags,
+    /// What was read, finite.
+    pub value: Number,
+}
+
+/// Read access to the board, which may stand somewhere else than under `/`.
+pub trait HostFiles {
+    /// The text of a small file, `path` being relative to the root (`proc/stat`). Bytes that are no
+    /// UTF-8 come as U+FFFD.
+    fn read(&self, path: &str) -> io::Result<String>;
+
+    /// The size of the filesystem mounted at this absolute path of the board.
+    fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace>;
+
+    /// Whether the root is not the program's own: then `proc/self` is a process of the wrong place and
+    /// process 1 speaks for the board.
+    fn is_foreign(&self) -> bool;
+}
+
+/// The size of a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it.
+    pub total_bytes: u64,
+    /// What is not in use, with what is reserved for root.
+    pub free_bytes: u64,
+    /// What an ordinary user can still write.
+    pub available_bytes: u64,
+}
+
+/// Everything that went wrong in one reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CollectError {
+    problems: Vec<String>,
+    left_out: usize,
+}
+
+impl CollectError {
+    /// Notes that `what` (a path) failed, and why. Names on the board may hold any byte: control
+    /// characters do not reach the log.
+    pub fn add(&mut self, what: &str, reason: impl Display) {
+        if self.problems.len() == PROBLEMS_MAX {
+            self.left_out += 1;
+            return;
+        }
+        let problem = format!("{what}: {reason}");
+        let printable = |c: char| if c.is_control() { '?' } else { c };
+        let kept = problem.chars().map(printable).take(PROBLEM_CHARS_MAX);
+        self.problems.push(kept.collect());
+    }
+
+    /// The value, or nothing after noting the error.
+    pub fn keep<T, E: Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
+        result.map_err(|reason| self.add(what, reason)).ok()
+    }
+
+    /// Success where nothing was noted.
+    pub fn into_result(self) -> Result<(), CollectError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl fmt::Display for CollectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("; "))?;
+        match self.left_out {
+            0 => Ok(()),
+            n => write!(f, "; and {n} more"),
+        }
+    }
+}
+
+impl std::error::Error for CollectError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const README: &str = include_str!("README.md");
+
+    /// The text between `## title` and the next heading of that level.
+    fn section(title: &str) -> Option<&'static str> {
+        let (_, rest) = README.split_once(&format!("\n## {title}\n"))?;
+        Some(rest.split("\n## ").next().unwrap_or(rest))
+    }
+
+    #[test]
+    fn every_plugin_and_metric_is_documented() {
+        for plugin in PLUGINS {
+            let name = plugin.name;
+            let text = section(name).unwrap_or_else(|| panic!("README.md lacks `## {name}`"));
+            for metric in plugin.metrics {
+                let tags: Vec<String> = metric.tags.iter().map(|t| format!("`{t}:`")).collect();
+                let row = text
+                    .lines()
+                    .find(|l| l.contains(&format!("`{}`", metric.name)));
+                let row = row.unwrap_or_else(|| panic!("## {name} lacks `{}`", metric.name));
+                for needed in tags
+                    .iter()
+                    .map(String::as_str)
+                    .chain([metric.unit, metric.group])
+                {
+                    assert!(
+                        row.contains(needed),
+                        "the row of {} lacks {needed}",
+                        metric.name
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_the_table_builds_what_it_says() {
+        let names: BTreeSet<_> = PLUGINS.iter().map(|p| p.name).collect();
+        assert_eq!(names.len(), PLUGINS.len());
+        let metrics: Vec<_> = PLUGINS
+            .iter()
+            .flat_map(|p| p.metrics)
+            .map(|m| m.name)
+            .collect();
+        assert_eq!(metrics.iter().collect::<BTreeSet<_>>().len(), metrics.len());
+        for row in PLUGINS {
+            assert_eq!((row.build)(&Options::default()).name(), row.name);
+            assert!(std::ptr::eq(plugin(row.name).unwrap(), row));
+        }
+        assert!(plugin("nope").is_none());
+    }
+
+    #[test]
+    fn an_error_is_bounded_and_printable() {
+        let mut error = CollectError::default();
+        assert_eq!(error.clone().into_result(), Ok(()));
+        error.add("proc/stat", "no such file");
+        error.add("/media/a\nb\u{1b}", "x".repeat(1000));
+        for n in 0..PROBLEMS_MAX {
+            error.add("disk", n);
+        }
+        let text = error.into_result().unwrap_err().to_string();
+        assert!(
+            text.starts_with("proc/stat: no such file; /media/a?b?: xxx"),
+            "{text}"
+        );
+        assert!(text.ends_with("; disk: 5; and 2 more"), "{text}");
+        assert!(
+            text.len() < PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 2),
+            "{text}"
+        );
+    }
+}

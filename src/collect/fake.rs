@@ -1,0 +1,105 @@
+//! A board made of strings, for tests.
+
+use super::{DiskSpace, HostFiles};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Files and filesystems by path. What is not there is not found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeBoard {
+    pub files: BTreeMap<String, String>,
+    pub disks: BTreeMap<String, DiskSpace>,
+    pub foreign: bool,
+    /// Every mount point that was asked for, in order.
+    pub asked: RefCell<Vec<String>>,
+}
+
+impl FakeBoard {
+    /// A board with these files.
+    pub fn new(files: &[(&str, &str)]) -> FakeBoard {
+        let owned = |(path, text): &(&str, &str)| (path.to_string(), text.to_string());
+        FakeBoard {
+            files: files.iter().map(owned).collect(),
+            ..FakeBoard::default()
+        }
+    }
+
+    /// The same board with one more filesystem.
+    pub fn disk(mut self, point: &str, total: u64, free: u64, available: u64) -> FakeBoard {
+        let space = DiskSpace {
+            total_bytes: total,
+            free_bytes: free,
+            available_bytes: available,
+        };
+        self.disks.insert(point.to_owned(), space);
+        self
+    }
+}
+
+impl HostFiles for FakeBoard {
+    fn read(&self, path: &str) -> io::Result<String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {
+        self.asked.borrow_mut().push(mount_point.to_owned());
+        self.disks
+            .get(mount_point)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+}
+
+/// xorshift64*: the same sequence for the same seed.
+pub(crate) struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound
+    }
+
+    /// The text with a few bytes changed, doubled, moved or cut, as a lossy reader would hand it over.
+    pub fn mutate(&mut self, text: &str) -> String {
+        const PIECES: [&str; 12] = [
+            "18446744073709551615",
+            "-1",
+            "nan",
+            "\\",
+            "\\777",
+            "\\040",
+            ":",
+            "\n",
+            "\0",
+            "é",
+            "1e999",
+            "0",
+        ];
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..=self.below(6) {
+            let at = self.below(bytes.len() + 1);
+            let to = (at + self.below(24)).min(bytes.len());
+            match self.below(5) {
+                0 => drop(bytes.drain(at..to)),
+                1 => bytes.truncate(at),
+                2 => drop(bytes.splice(at..at, PIECES[self.below(PIECES.len())].bytes())),
+                3 => drop(bytes.splice(at..to, PIECES[self.below(PIECES.len())].bytes())),
+                _ => bytes[at..to]
+                    .iter_mut()
+                    .for_each(|b| *b = self.below(256) as u8),
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}

@@ -1,0 +1,60 @@
+//! What can be wrong with a file of `/proc`, and the one way to take a number from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Most characters of a bad value that an error repeats.
+pub const VALUE_CHARS_MAX: usize = 40;
+
+/// A file that is not what the kernel writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FormatError {
+    /// A line or column is not there.
+    Missing(&'static str),
+    /// A column that should be a number.
+    BadNumber {
+        /// The column.
+        what: &'static str,
+        /// What stands in it.
+        value: String,
+    },
+    /// Two values that cannot both be true.
+    Contradiction(&'static str),
+    /// More entries than are read.
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many were read.
+        max: usize,
+    },
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FormatError::Missing(what) => write!(f, "{what} is missing"),
+            FormatError::BadNumber { what, value } => write!(f, "{what} is no number: {value:?}"),
+            FormatError::Contradiction(what) => f.write_str(what),
+            FormatError::TooMany { what, max } => write!(f, "only the first {max} {what} are read"),
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl FormatError {
+    /// A value that is no number, cut to a size that can be shown.
+    pub fn bad_number(what: &'static str, value: &str) -> FormatError {
+        FormatError::BadNumber {
+            what,
+            value: value.chars().take(VALUE_CHARS_MAX).collect(),
+        }
+    }
+}
+
+/// The next word as a number.
+pub fn number<T: FromStr>(what: &'static str, word: Option<&str>) -> Result<T, FormatError> {
+    let word = word.ok_or(FormatError::Missing(what))?;
+    word.parse()
+        .map_err(|_| FormatError::bad_number(what, word))
+}
