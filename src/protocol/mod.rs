@@ -1,3 +1,4 @@
 //! Wire formats as pure state machines: bytes in, bytes out; no socket, no clock.
 
 pub mod http;
+pub mod url;
