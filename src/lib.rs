@@ -1,6 +1,7 @@
 //! Chouette-IoT: a metrics agent and system monitor for small boards.
 pub mod agent;
 pub mod aggregate;
+pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod ingest;

@@ -1,0 +1,110 @@
+//! What is wrong with a configuration, ready to be printed.
+
+use std::fmt;
+
+use super::value::LIST_ENTRIES_MAX;
+use crate::protocol::url::UrlError;
+
+/// All mistakes of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors {
+    /// In the order of the table; never empty.
+    pub mistakes: Vec<Mistake>,
+    /// What may explain them: one line each.
+    pub warnings: Vec<String>,
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable.
+    pub variable: &'static str,
+    /// Its value as far as it may be shown; none where it is missing.
+    pub value: Option<String>,
+    /// What is wrong, and what is accepted.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value}: {}", self.variable, self.problem),
+            None => write!(f, "{}: {}", self.variable, self.problem),
+        }
+    }
+}
+
+/// One line for each mistake and each warning.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mistakes.len() {
+            1 => write!(f, "1 mistake in the configuration:")?,
+            n => write!(f, "{n} mistakes in the configuration:")?,
+        }
+        for mistake in &self.mistakes {
+            write!(f, "\n  {mistake}")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\n  note: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Why a text is not the value it should be. Never holds a secret.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueError {
+    /// No whole number, or outside its range.
+    Number,
+    /// None of the words there are.
+    UnknownWord(String),
+    /// Begins like a JSON list and is none, or its entries are of the wrong type.
+    NoList,
+    /// More than [`LIST_ENTRIES_MAX`] entries.
+    ListTooLong(usize),
+    /// An entry that is no number between 0 and 1.
+    NoShare(String),
+    /// More characters than there may be.
+    TooLong {
+        /// Counted.
+        chars: usize,
+        /// Allowed.
+        chars_max: usize,
+    },
+    /// A character that the value cannot have.
+    Character(char),
+    /// No address of an intake.
+    Url(UrlError),
+    /// A part of an address with credentials that is wrong; the part itself is not repeated.
+    Part(&'static str),
+    /// Not UTF-8.
+    NotUtf8,
+    /// A path that does not begin with a slash.
+    NotAbsolute,
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValueError::Number => f.write_str("no whole number within bounds"),
+            ValueError::UnknownWord(word) => write!(f, "{word:?} is not known"),
+            ValueError::NoList => f.write_str("no JSON list of that kind"),
+            ValueError::ListTooLong(entries) => {
+                write!(f, "{entries} entries, more than {LIST_ENTRIES_MAX}")
+            }
+            ValueError::NoShare(entry) => write!(f, "{entry:?} is no number from 0 to 1"),
+            ValueError::TooLong { chars, chars_max } => {
+                write!(f, "{chars} characters, more than {chars_max}")
+            }
+            ValueError::Character(c) => write!(f, "the character {c:?} cannot stand there"),
+            ValueError::Url(error) => write!(f, "{error}"),
+            ValueError::Part(part) => write!(f, "{part}"),
+            ValueError::NotUtf8 => f.write_str("not UTF-8"),
+            ValueError::NotAbsolute => f.write_str("does not begin with a slash"),
+        }
+    }
+}
+
+impl std::error::Error for ValueError {}

@@ -1,0 +1,160 @@
+//! The configuration: environment variables, and a file of such.
+//!
+//! Everything about a variable stands in its row of [`table::VARIABLES`]: names, default, bounds, help and what
+//! it sets. The help text and the table in README.md are made from the rows, and a default is the text of the
+//! row put through the same check as anybody's value. A new variable is a field of [`Config`] and a row.
+//!
+//! Example: `API_KEY=… AGGREGATE_INTERVAL=10 GLOBAL_TAGS='["room:shed"]'`. Names count in any case (the spelling
+//! in capitals wins), blanks around a value do not count, and an empty value is as good as none.
+//!
+//! Wrong values are reported all at once ([`ConfigErrors`]), secrets masked. What it does not do: read the
+//! environment or a file itself, or look whether a file or a host exists.
+
+pub mod draft;
+pub mod env_file;
+pub mod error;
+pub mod help;
+pub mod near;
+pub mod proxy;
+pub mod redis;
+mod resolve;
+pub mod secret;
+pub mod table;
+pub mod value;
+pub mod variable;
+
+use std::ffi::OsString;
+
+use log::LevelFilter;
+
+pub use self::error::{ConfigErrors, Mistake, ValueError};
+pub use self::proxy::{NoProxy, ProxyTarget};
+pub use self::redis::{RedisAddress, RedisTarget};
+pub use self::secret::{Exposure, Secret};
+use crate::protocol::url::Url;
+
+/// What the agent is to do, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Datadog's key, fit to stand in a header.
+    pub api_key: Secret,
+    /// `key:value` tags put on every series and log.
+    pub global_tags: Vec<String>,
+    /// Host name put on every series and log.
+    pub host: Option<String>,
+    /// Names of the plugins to run, each once.
+    pub collector_plugins: Vec<String>,
+    /// Length of an aggregation interval, seconds.
+    pub aggregate_interval_s: u32,
+    /// Seconds between two readings of a plugin.
+    pub capture_interval_s: u32,
+    /// Seconds between two releases.
+    pub release_interval_s: u32,
+    /// Metrics go to `/v1/series` below it.
+    pub datadog_url: Url,
+    /// Logs go below it.
+    pub datadog_logs_url: Url,
+    /// The least severe lines that are printed.
+    pub log_level: LevelFilter,
+    /// Age at which a log is dropped, seconds.
+    pub log_ttl_s: u32,
+    /// Age at which a point is dropped, seconds.
+    pub metric_ttl_s: u32,
+    /// Most points taken per release.
+    pub metrics_bulk_size: usize,
+    /// How samples become series.
+    pub wrapper: WrapperChoice,
+    /// Summaries made of a histogram, each once.
+    pub histogram_aggregates: Vec<HistogramAggregate>,
+    /// Percentiles made of a histogram, as shares from 0 to 1.
+    pub histogram_percentiles: Vec<f64>,
+    /// Whether the agent reports on itself.
+    pub send_self_metrics: bool,
+    /// Where records are kept.
+    pub storage: Storage,
+    /// How to reach Redis.
+    pub redis: RedisTarget,
+    /// The proxy; ask [`Config::proxy_for`].
+    pub proxy: Option<ProxyTarget>,
+    /// The hosts reached without the proxy; ask [`Config::proxy_for`].
+    pub no_proxy: NoProxy,
+    /// Path of a PEM file with more trust roots.
+    pub ssl_cert_file: Option<String>,
+    /// What the host plugin reads: `cpu`, `fs`, `la`, `ram`, `network`.
+    pub host_metrics: Vec<String>,
+    /// Where the board's `/proc`, `/sys` and mounts are found; ends with a slash only as `/`.
+    pub host_root: String,
+    /// What is probably not meant as it was written: one line each.
+    pub warnings: Vec<String>,
+}
+
+/// The ways to turn samples into series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrapperChoice {
+    /// As Datadog's own agent does.
+    Datadog,
+    /// Sums of counts, averages of anything else.
+    Simple,
+}
+
+/// The summaries of a histogram, next to its percentiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistogramAggregate {
+    /// The largest value.
+    Max,
+    /// The value in the middle.
+    Median,
+    /// The mean.
+    Avg,
+    /// How many values.
+    Count,
+    /// The smallest value.
+    Min,
+    /// All values together.
+    Sum,
+}
+
+/// The places records can be kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Redis.
+    Redis,
+}
+
+impl Config {
+    /// Reads the configuration from variables, in whatever order they come.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake there is.
+    pub fn from_vars<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Config, ConfigErrors>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        resolve::resolve(&[resolve::Layer::new(vars)])
+    }
+
+    /// As [`Config::from_vars`], with the variables of a file for what the environment does not set.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake there is.
+    pub fn from_env_and_file<K, V>(
+        env: impl IntoIterator<Item = (K, V)>,
+        file: Vec<(String, String)>,
+    ) -> Result<Config, ConfigErrors>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        resolve::resolve(&[resolve::Layer::new(env), resolve::Layer::new(file)])
+    }
+
+    /// The proxy to reach `url` through. As everywhere, `HTTPS_PROXY` is for `https` only.
+    pub fn proxy_for(&self, url: &Url) -> Option<&ProxyTarget> {
+        let proxy = self.proxy.as_ref()?;
+        (url.tls && !self.no_proxy.covers(url)).then_some(proxy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

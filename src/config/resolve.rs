@@ -1,0 +1,160 @@
+//! From variables to a [`Config`]: which value counts, and what to say about the rest.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::draft::Draft;
+use super::error::ValueError;
+use super::secret::shown;
+use super::table::VARIABLES;
+use super::variable::{Preset, Variable};
+use super::{Config, ConfigErrors, Mistake, near};
+
+/// Names that Datadog's own programs give to the key; pointed out where ours is missing.
+const DATADOG_KEY_NAMES: &[&str] = &["DD_API_KEY", "DATADOG_API_KEY"];
+/// A prefix that was plainly meant for this program.
+const OWN_PREFIX: &str = "CHOUETTE_";
+
+/// Variables of one source: by name in capitals, the value that counts.
+pub struct Layer {
+    values: BTreeMap<String, OsString>,
+}
+
+impl Layer {
+    /// Of several spellings of a name the one first in byte order counts, so capitals win.
+    pub fn new<K, V>(vars: impl IntoIterator<Item = (K, V)>) -> Layer
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut by_spelling = BTreeMap::new();
+        for (name, value) in vars {
+            let value: OsString = value.into();
+            let empty = value.to_str().is_some_and(|v| v.trim().is_empty());
+            // No name of ours is anything but ASCII.
+            if let (Ok(name), false) = (name.into().into_string(), empty) {
+                by_spelling.insert(name, value);
+            }
+        }
+        let mut values = BTreeMap::new();
+        for (name, value) in by_spelling {
+            values.entry(name.to_ascii_uppercase()).or_insert(value);
+        }
+        Layer { values }
+    }
+}
+
+/// Reads the configuration from sources, the first of which counts most.
+pub fn resolve(layers: &[Layer]) -> Result<Config, ConfigErrors> {
+    let mut draft = Draft::blank();
+    let mut mistakes = Vec::new();
+    for variable in VARIABLES {
+        let outcome = match find(variable, layers) {
+            Ok(Some((name, value))) => apply(variable, name, &mut draft, value),
+            Ok(None) => match variable.default {
+                Preset::Text(text) => variable.set(&mut draft, text).map_err(|e| e.to_string()),
+                Preset::Unset | Preset::Required => Ok(()),
+            }
+            .map_err(|problem| mistake(variable, variable.name, None, problem)),
+            Err(conflict) => Err(conflict),
+        };
+        mistakes.extend(outcome.err());
+    }
+    let finished = draft.finish(mistakes, near_misses(layers));
+    finished.map_err(|(mistakes, warnings)| ConfigErrors { mistakes, warnings })
+}
+
+/// A value, and which name of its variable it was set by.
+type Found<'a> = (&'static str, &'a OsString);
+
+/// The value of a variable in the first source that has one.
+fn find<'a>(
+    variable: &'static Variable,
+    layers: &'a [Layer],
+) -> Result<Option<Found<'a>>, Mistake> {
+    for layer in layers {
+        let get = |name: &&'static str| Some((*name, layer.values.get(*name)?));
+        let names = std::iter::once(&variable.name).chain(variable.aliases);
+        let mut found = names.filter_map(get);
+        let Some((name, value)) = found.next() else {
+            continue;
+        };
+        let trimmed = |v: &OsString| v.to_str().map(|v| v.trim().to_owned());
+        if let Some((alias, other)) = found.find(|(_, other)| trimmed(other) != trimmed(value)) {
+            let other = shown(&other.to_string_lossy(), variable.exposure);
+            let problem =
+                format!("{alias}={other} is the same variable with another value; set one of them");
+            return Err(mistake(variable, name, Some(value), problem));
+        }
+        return Ok(Some((name, value)));
+    }
+    Ok(None)
+}
+
+fn apply(
+    variable: &'static Variable,
+    name: &'static str,
+    draft: &mut Draft,
+    value: &OsString,
+) -> Result<(), Mistake> {
+    let outcome = match value.to_str() {
+        Some(text) => variable.set(draft, text.trim()),
+        None => Err(ValueError::NotUtf8),
+    };
+    outcome.map_err(|error| {
+        let problem = format!("{error}; accepted: {}", variable.accepts());
+        mistake(variable, name, Some(value), problem)
+    })
+}
+
+fn mistake(
+    variable: &'static Variable,
+    name: &'static str,
+    value: Option<&OsString>,
+    problem: String,
+) -> Mistake {
+    Mistake {
+        variable: name,
+        value: value.map(|v| shown(v.to_string_lossy().trim(), variable.exposure)),
+        problem,
+    }
+}
+
+/// A line for each variable that is not known and nearly is.
+fn near_misses(layers: &[Layer]) -> Vec<String> {
+    let known = || {
+        VARIABLES
+            .iter()
+            .flat_map(|v| std::iter::once(&v.name).chain(v.aliases))
+    };
+    let has_key = layers
+        .iter()
+        .any(|layer| layer.values.contains_key("API_KEY"));
+    let meant = |name: &str| {
+        if known().any(|k| *k == name) {
+            return None;
+        }
+        if !has_key && DATADOG_KEY_NAMES.contains(&name) {
+            return Some("API_KEY");
+        }
+        if let Some(rest) = name.strip_prefix(OWN_PREFIX)
+            && let Some(exact) = known().find(|k| **k == rest)
+        {
+            return Some(*exact);
+        }
+        near::meant(name, known().copied())
+    };
+    let mut names: Vec<&String> = layers
+        .iter()
+        .flat_map(|layer| layer.values.keys())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let line = |name: &String| {
+        Some(format!(
+            "{name} is not known; did you mean {}?",
+            meant(name)?
+        ))
+    };
+    names.into_iter().filter_map(line).collect()
+}

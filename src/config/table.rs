@@ -1,0 +1,259 @@
+//! The one table of variables. What a row can say is in [`super::variable`].
+
+use super::error::ValueError;
+use super::proxy::{NoProxy, ProxyTarget};
+use super::redis::{self, RedisUrl};
+use super::secret::{Exposure, Secret};
+use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
+use super::variable::Preset::{Required, Text, Unset};
+use super::variable::{Topic, Variable};
+use super::{HistogramAggregate, Storage, WrapperChoice};
+
+/// Longest interval: a day, in seconds.
+pub const INTERVAL_S_MAX: u32 = 86_400;
+/// Longest time to live: a year, in seconds.
+pub const TTL_S_MAX: u32 = 31_536_000;
+/// Most points a release may be told to take.
+pub const METRICS_BULK_SIZE_MAX: u32 = 100_000;
+/// Most characters of an API key; Datadog's have 32.
+pub const API_KEY_CHARS_MAX: usize = 256;
+/// Most characters of a host name, as Datadog has it.
+pub const HOST_CHARS_MAX: usize = 255;
+
+/// The plugins there are.
+pub const PLUGIN_NAMES: &[&str] = &["host"];
+/// What the host plugin can read.
+pub const HOST_METRIC_NAMES: &[&str] = &["cpu", "fs", "la", "ram", "network"];
+/// The words for wrappers.
+pub const WRAPPERS: &[Word<WrapperChoice>] = &[
+    ("datadog", WrapperChoice::Datadog),
+    ("simple", WrapperChoice::Simple),
+];
+/// The words for summaries of a histogram.
+pub const HISTOGRAM_AGGREGATES: &[Word<HistogramAggregate>] = &[
+    ("max", HistogramAggregate::Max),
+    ("median", HistogramAggregate::Median),
+    ("avg", HistogramAggregate::Avg),
+    ("count", HistogramAggregate::Count),
+    ("min", HistogramAggregate::Min),
+    ("sum", HistogramAggregate::Sum),
+];
+const INTAKE: &str = "an http:// or https:// address without credentials or query";
+const REDIS_FORMS: &str = "redis://[user:password@]host:port/db, rediss:// (TLS) or \
+                           unix:///path?db=0, credentials with % escapes";
+const STORAGES: &[Word<Storage>] = &[("redis", Storage::Redis)];
+
+/// Every variable there is, by topic.
+pub static VARIABLES: &[Variable] = &[
+    Variable::new("API_KEY", Topic::Datadog, Required)
+        .help("Datadog API key; sent as a header, never part of an address")
+        .exposed(Exposure::Hidden)
+        .text("visible ASCII characters without blanks", |d, t| {
+            put(
+                &mut d.api_key,
+                value::token(t, API_KEY_CHARS_MAX)
+                    .map(Secret::new)
+                    .map(Some),
+            )
+        }),
+    Variable::new(
+        "DATADOG_URL",
+        Topic::Datadog,
+        Text("https://api.datadoghq.com/api"),
+    )
+    .help("Intake of metrics, sent to /v1/series below it; http is for a server of your own")
+    .exposed(Exposure::Address)
+    .text(INTAKE, |d, t| put(&mut d.config.datadog_url, value::url(t))),
+    Variable::new(
+        "DATADOG_LOGS_URL",
+        Topic::Datadog,
+        Text("https://http-intake.logs.datadoghq.com"),
+    )
+    .help("Intake of logs (read and checked; logs are not released yet)")
+    .exposed(Exposure::Address)
+    .text(INTAKE, |d, t| {
+        put(&mut d.config.datadog_logs_url, value::url(t))
+    }),
+    Variable::new("GLOBAL_TAGS", Topic::Datadog, Text("[]"))
+        .help("Tags put on everything that is sent")
+        .text(
+            "a list, JSON or with commas, of key:value, each at most 200 characters",
+            |d, t| put(&mut d.config.global_tags, value::tags(t)),
+        ),
+    Variable::new("HOST", Topic::Datadog, Unset)
+        .help("Host name put on everything that is sent")
+        .text("text of at most 255 characters", |d, t| {
+            put(&mut d.config.host, value::text(t, HOST_CHARS_MAX).map(Some))
+        }),
+    Variable::new("CHOUETTE_STORAGE_TYPE", Topic::Redis, Text("redis"))
+        .help("Where records are kept")
+        .word(
+            || names(STORAGES),
+            |d, t| put(&mut d.config.storage, value::word(t, STORAGES)),
+        ),
+    Variable::new("REDIS_URL", Topic::Redis, Unset)
+        .help("Address of Redis; wins over the single variables, which only add what it lacks")
+        .exposed(Exposure::Address)
+        .text(REDIS_FORMS, |d, t| {
+            put(&mut d.redis_url, RedisUrl::parse(t).map(Some))
+        }),
+    Variable::new("REDIS_HOST", Topic::Redis, Text("redis"))
+        .help("Host of Redis")
+        .exposed(Exposure::Address)
+        .text("a host name or an address", |d, t| {
+            put(&mut d.redis_host, redis::host(t))
+        }),
+    Variable::new("REDIS_PORT", Topic::Redis, Text("6379"))
+        .help("Port of Redis; of the tcp://address:port that Kubernetes sets, the port counts")
+        .exposed(Exposure::Address)
+        .text("a whole number from 1 to 65535", |d, t| {
+            put(&mut d.redis_port, redis::port(t))
+        }),
+    Variable::new("REDIS_USERNAME", Topic::Redis, Unset)
+        .help("User to log in to Redis as, with REDIS_PASSWORD")
+        .text("text", |d, t| {
+            put(
+                &mut d.redis_username,
+                value::text(t, TEXT_CHARS_MAX).map(Some),
+            )
+        }),
+    Variable::new("REDIS_PASSWORD", Topic::Redis, Unset)
+        .help("Password of Redis")
+        .exposed(Exposure::Hidden)
+        .text("text", |d, t| {
+            put(
+                &mut d.redis_password,
+                value::text(t, TEXT_CHARS_MAX).map(Secret::new).map(Some),
+            )
+        }),
+    Variable::new("REDIS_DB", Topic::Redis, Text("0"))
+        .help("Number of the database")
+        .number(0, redis::REDIS_DB_MAX, "", |d, n| d.redis_db = n),
+    Variable::new("AGGREGATE_INTERVAL", Topic::Aggregation, Text("10"))
+        .help("Length of the intervals that samples are merged in")
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
+            d.config.aggregate_interval_s = n
+        }),
+    Variable::new("METRICS_WRAPPER", Topic::Aggregation, Text("datadog"))
+        .help("How samples become series")
+        .word(
+            || names(WRAPPERS),
+            |d, t| put(&mut d.config.wrapper, value::word(t, WRAPPERS)),
+        ),
+    Variable::new(
+        "HISTOGRAM_AGGREGATES",
+        Topic::Aggregation,
+        Text(r#"["max","median","avg","count"]"#),
+    )
+    .help("Summaries made of a histogram")
+    .words(
+        || names(HISTOGRAM_AGGREGATES),
+        |d, t| {
+            put(
+                &mut d.config.histogram_aggregates,
+                value::words(t, HISTOGRAM_AGGREGATES),
+            )
+        },
+    ),
+    Variable::new("HISTOGRAM_PERCENTILES", Topic::Aggregation, Text("[0.95]"))
+        .help("Percentiles made of a histogram: 0.95 becomes NAME.95percentile")
+        .text(
+            "a list of numbers from 0 to 1, JSON or with commas",
+            |d, t| put(&mut d.config.histogram_percentiles, value::shares(t)),
+        ),
+    Variable::new("SEND_SELF_METRICS", Topic::Aggregation, Text("true"))
+        .help("Whether the agent reports on itself (chouette.*)")
+        .word(
+            || names(BOOLEANS),
+            |d, t| put(&mut d.config.send_self_metrics, value::word(t, BOOLEANS)),
+        ),
+    Variable::new("COLLECTOR_PLUGINS", Topic::Collectors, Text("[]"))
+        .alias(&["COLLECT_PLUGINS"])
+        .help("Plugins to run")
+        .words(
+            || PLUGIN_NAMES.to_vec(),
+            |d, t| {
+                put(
+                    &mut d.config.collector_plugins,
+                    value::names(t, PLUGIN_NAMES),
+                )
+            },
+        ),
+    Variable::new("CAPTURE_INTERVAL", Topic::Collectors, Text("30"))
+        .help("Time between two readings of a plugin")
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
+            d.config.capture_interval_s = n
+        }),
+    Variable::new(
+        "HOST_COLLECTOR_METRICS",
+        Topic::Collectors,
+        Text(r#"["cpu","fs","la","ram"]"#),
+    )
+    .alias(&["HOST_COLLECT_METRICS"])
+    .help("What the host plugin reads")
+    .words(
+        || HOST_METRIC_NAMES.to_vec(),
+        |d, t| {
+            put(
+                &mut d.config.host_metrics,
+                value::names(t, HOST_METRIC_NAMES),
+            )
+        },
+    ),
+    Variable::new("HOST_ROOT", Topic::Collectors, Text("/"))
+        .help("Where the board's /proc, /sys and mounts are found (for containers)")
+        .text("a path that begins with a slash", |d, t| {
+            put(&mut d.config.host_root, value::absolute_path(t))
+        }),
+    Variable::new("RELEASE_INTERVAL", Topic::Release, Text("60"))
+        .help("Time between two releases")
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
+            d.config.release_interval_s = n
+        }),
+    Variable::new("METRICS_BULK_SIZE", Topic::Release, Text("10000"))
+        .help("Most points taken per release")
+        .number(1, METRICS_BULK_SIZE_MAX, "points", |d, n| {
+            d.config.metrics_bulk_size = usize::try_from(n).unwrap_or(usize::MAX)
+        }),
+    Variable::new("METRIC_TTL", Topic::Release, Text("14400"))
+        .help("Age at which unsent points are dropped")
+        .number(1, TTL_S_MAX, "seconds", |d, n| d.config.metric_ttl_s = n),
+    Variable::new("LOG_TTL", Topic::Release, Text("64800"))
+        .help("Age at which unsent logs are dropped (read and checked; logs are not released yet)")
+        .number(1, TTL_S_MAX, "seconds", |d, n| d.config.log_ttl_s = n),
+    Variable::new("HTTPS_PROXY", Topic::Network, Unset)
+        .help("Proxy that an https intake is reached through")
+        .exposed(Exposure::Address)
+        .text(
+            "http://[user:password@]host:port; % escapes in credentials",
+            |d, t| put(&mut d.config.proxy, ProxyTarget::parse(t).map(Some)),
+        ),
+    Variable::new("NO_PROXY", Topic::Network, Unset)
+        .help("Reached without the proxy: domains, addresses, networks (10.0.0.0/8), * for all")
+        .text("a list with commas", |d, t| {
+            put(&mut d.config.no_proxy, Ok(NoProxy::parse(t)))
+        }),
+    Variable::new("SSL_CERT_FILE", Topic::Network, Unset)
+        .help("More trust roots, next to those built in")
+        .text("the path of a PEM file", |d, t| {
+            put(
+                &mut d.config.ssl_cert_file,
+                value::text(t, TEXT_CHARS_MAX).map(Some),
+            )
+        }),
+    Variable::new("LOG_LEVEL", Topic::Logging, Text("INFO"))
+        .help("Least severe lines to print, on standard error; CRITICAL counts as ERROR")
+        .word(
+            || names(LEVELS),
+            |d, t| put(&mut d.config.log_level, value::word(t, LEVELS)),
+        ),
+];
+
+fn put<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
+    *field = value?;
+    Ok(())
+}
+
+fn names<T>(words: &[Word<T>]) -> Vec<&'static str> {
+    words.iter().map(|(word, _)| *word).collect()
+}
