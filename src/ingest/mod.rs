@@ -1,2 +1,14 @@
 //! Raw bytes → `Sample`.
+//!
+//! An application leaves a JSON object in the raw queue for each reading; [`record::RecordParser`] turns it
+//! into a [`crate::metric::Sample`], or says why it cannot be one.
+
 pub mod record;
+
+mod error;
+#[cfg(test)]
+mod hostile;
+mod python;
+mod set;
+#[cfg(test)]
+mod tests;
