@@ -1,7 +1,7 @@
 //! What the agent counts about itself, and the names under which it sends it.
 //!
-//! Counters are taken once per interval and travel like any other series. They are added to when a fact is
-//! certain: a record is counted as dropped when the transaction that removed it was carried out.
+//! Counters are taken once per interval and travel like any other series. What a transaction in Redis drops
+//! is not counted here but stored by that very transaction, see [`dropped_series`].
 
 use std::collections::BTreeMap;
 
@@ -39,18 +39,6 @@ impl Telemetry {
         }
     }
 
-    /// Counts all of `counters` as dropped.
-    pub fn dropped_all(&mut self, counters: &Counters) {
-        for (reason, count) in counters {
-            self.dropped(reason, *count);
-        }
-    }
-
-    /// What was dropped for a reason since the counters were last taken.
-    pub fn dropped_for(&self, reason: &str) -> u64 {
-        self.dropped.get(reason).copied().unwrap_or_default()
-    }
-
     /// Counts a failed reading.
     pub fn collector_failed(&mut self, plugin: &'static str) {
         *self.collector_failed.entry(plugin).or_default() += 1;
@@ -70,30 +58,55 @@ impl Telemetry {
     /// Takes what was counted as series stamped `timestamp_s`, and starts anew.
     pub fn take(&mut self, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
         let taken = std::mem::take(self);
-        let mut out = Vec::new();
+        let mut out = dropped_series(&taken.dropped, interval_s, timestamp_s);
         let mut count = |name: &str, tag: Option<String>, value: u64| {
             if value > 0 {
-                out.push(Series {
-                    name: name.to_owned(),
-                    kind: SeriesKind::Count,
-                    tags: Tags::from_strings(tag.as_slice()),
-                    interval_s: Some(interval_s),
-                    point: Point { timestamp: timestamp_s, value: Number::Int(i128::from(value)) },
-                });
+                out.push(counted(name, tag, value, interval_s, timestamp_s));
             }
         };
-        for (reason, value) in taken.dropped {
-            count(DROPPED, Some(format!("reason:{reason}")), value);
-        }
         for (plugin, value) in taken.collector_failed {
             count(COLLECTOR_FAILED, Some(format!("plugin:{plugin}")), value);
         }
         count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_number);
         count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_bytes);
         if let Some(size) = taken.queued_metrics {
-            out.push(Series::gauge(QUEUED_METRICS, Tags::none(), Number::Int(i128::from(size)), timestamp_s));
+            out.push(Series::gauge(
+                QUEUED_METRICS,
+                Tags::none(),
+                Number::Int(i128::from(size)),
+                timestamp_s,
+            ));
         }
         out
+    }
+}
+
+/// What was dropped, as series: to be stored in the transaction that drops it, so that it is counted
+/// exactly when it happened.
+pub fn dropped_series(dropped: &Counters, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
+    let tag = |reason: &str| Some(format!("reason:{reason}"));
+    let series = |(reason, value): (&&str, &u64)| {
+        counted(DROPPED, tag(reason), *value, interval_s, timestamp_s)
+    };
+    dropped.iter().map(series).collect()
+}
+
+fn counted(
+    name: &str,
+    tag: Option<String>,
+    value: u64,
+    interval_s: u32,
+    timestamp_s: f64,
+) -> Series {
+    Series {
+        name: name.to_owned(),
+        kind: SeriesKind::Count,
+        tags: Tags::from_strings(tag.as_slice()),
+        interval_s: Some(interval_s),
+        point: Point {
+            timestamp: timestamp_s,
+            value: Number::Int(i128::from(value)),
+        },
     }
 }
 
@@ -109,7 +122,11 @@ mod tests {
         telemetry.dropped("expired", 0);
         telemetry.dispatched(10, 800);
         telemetry.queued(0);
-        let names: Vec<_> = telemetry.take(10, 7.0).iter().map(|s| format!("{}{}", s.name, s.tags.as_str())).collect();
+        let names: Vec<_> = telemetry
+            .take(10, 7.0)
+            .iter()
+            .map(|s| format!("{}{}", s.name, s.tags.as_str()))
+            .collect();
         assert_eq!(
             names,
             [

@@ -14,6 +14,8 @@ use crate::queue::{self, Entry, QueueError, Scored, WRAPPED_METRICS};
 pub(super) struct Commit {
     contexts: Contexts,
     returning: Vec<(Scored, Vec<u8>)>,
+    /// What is told of the records that are dropped.
+    told: Vec<Entry>,
     last: bool,
     step: Step,
     /// Records it removes from the claim, and those among them that go back to the raw queue.
@@ -37,9 +39,25 @@ enum Step {
 
 impl Commit {
     /// `last` removes the whole claim with it.
-    pub fn new(contexts: Contexts, returning: Vec<(Scored, Vec<u8>)>, records: u64, last: bool) -> Commit {
+    pub fn new(
+        contexts: Contexts,
+        returning: Vec<(Scored, Vec<u8>)>,
+        told: Vec<Entry>,
+        records: u64,
+        last: bool,
+    ) -> Commit {
         let returned = returning.len() as u64;
-        Commit { contexts, returning, last, step: Step::New, records, returned, series: 0, not_finite: 0 }
+        Commit {
+            contexts,
+            returning,
+            told,
+            last,
+            step: Step::New,
+            records,
+            returned,
+            series: 0,
+            not_finite: 0,
+        }
     }
 
     /// Whether the transaction was begun and not executed.
@@ -52,19 +70,26 @@ impl Commit {
     }
 
     /// The next piece. The last one ends the transaction.
-    pub fn next_request(&mut self, wrapper: &dyn Wrapper, interval_s: u32, ids: &mut Ids) -> (Request, Hold) {
+    pub fn next_request(
+        &mut self,
+        wrapper: &dyn Wrapper,
+        interval_s: u32,
+        ids: &mut Ids,
+    ) -> (Request, Hold) {
         let mut request = Request::new();
         if self.step == Step::New {
             request.begin();
             queue::return_to_raw(&mut request, &std::mem::take(&mut self.returning));
         }
         let mut entries = Vec::new();
-        self.not_finite += self.contexts.wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
-            let mut json = Vec::with_capacity(128);
-            series.write_json(&mut json);
-            entries.push(Entry { key: ids.next(), score_s: series.point.timestamp, json });
-        });
+        let told = std::mem::take(&mut self.told);
+        self.not_finite +=
+            self.contexts
+                .wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
+                    entries.push(ids.entry(&series));
+                });
         self.series += entries.len() as u64;
+        entries.extend(told);
         queue::store(&mut request, WRAPPED_METRICS, &entries);
         if !self.contexts.is_empty() {
             self.step = Step::Open { sent: true };

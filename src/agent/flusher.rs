@@ -139,7 +139,9 @@ impl Flusher {
 
     /// Aggregates up to one chunk of records, to the end of a bucket at most.
     pub fn work(&mut self, cx: &mut Cx<'_>) {
-        let State::Reading(reading) = &mut self.state else { return };
+        let State::Reading(reading) = &mut self.state else {
+            return;
+        };
         if reading.commit.is_some() {
             return;
         }
@@ -151,11 +153,13 @@ impl Flusher {
             if reading.must_commit_before_next() {
                 break;
             }
-            let Some((scored, value)) = reading.ready.pop_front() else { break };
+            let Some((scored, value)) = reading.ready.pop_front() else {
+                break;
+            };
             reading.take(scored, value, &mut self.parser, cx);
         }
         if reading.must_commit_before_next() || reading.is_finished() {
-            reading.begin_commit();
+            reading.begin_commit(cx);
         }
         self.go_on(cx);
     }
@@ -166,9 +170,15 @@ impl Flusher {
         if cx.stopping {
             self.state = State::Idle;
         } else if survey.claimed != (0, 0) {
-            log::info!("aggregation: finishing a claim of {} records that was left", survey.claimed.0);
+            log::info!(
+                "aggregation: finishing a claim of {} records that was left",
+                survey.claimed.0
+            );
             self.begin_reading(false, cx);
-        } else if survey.oldest_raw_s.is_some_and(|oldest| oldest < open_from_s(cx)) {
+        } else if survey
+            .oldest_raw_s
+            .is_some_and(|oldest| oldest < open_from_s(cx))
+        {
             self.state = State::Watching;
             self.submit(queue::watch_claim(), Hold::Keep, cx);
         } else {
@@ -201,8 +211,14 @@ impl Flusher {
         self.submit(request, Hold::Free, cx);
     }
 
-    fn read_or_committed(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let State::Reading(reading) = &mut self.state else { return Ok(()) };
+    fn read_or_committed(
+        &mut self,
+        replies: Vec<Value>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), QueueError> {
+        let State::Reading(reading) = &mut self.state else {
+            return Ok(());
+        };
         // Replies come in order: those of a commit only after those of the read sent before it.
         if reading.awaiting != Awaiting::Nothing {
             reading.received(replies)?;
@@ -222,10 +238,13 @@ impl Flusher {
 
     /// Sends what can be sent: the next piece of a commit, else the request for the next chunk.
     fn go_on(&mut self, cx: &mut Cx<'_>) {
-        let State::Reading(reading) = &mut self.state else { return };
+        let State::Reading(reading) = &mut self.state else {
+            return;
+        };
         let next = match &mut reading.commit {
             Some(commit) if commit.wants_to_send() && reading.awaiting == Awaiting::Nothing => {
-                let (request, hold) = commit.next_request(&*reading.wrapper, reading.interval_s, cx.ids);
+                let (request, hold) =
+                    commit.next_request(&*reading.wrapper, reading.interval_s, cx.ids);
                 if hold == Hold::Free {
                     reading.removed += commit.records;
                 }
@@ -254,7 +273,8 @@ impl Flusher {
     }
 
     fn submit(&self, request: Request, hold: Hold, cx: &mut Cx<'_>) {
-        cx.line.submit(Owner::Flush(self.run), request, hold, cx.actions);
+        cx.line
+            .submit(Owner::Flush(self.run), request, hold, cx.actions);
     }
 }
 
@@ -350,7 +370,10 @@ impl Reading {
 
     fn must_commit_before_next(&self) -> bool {
         let full = self.bucket.is_full() || self.returning.len() >= CHUNK_KEYS;
-        let next_bucket = self.ready.front().and_then(|(scored, _)| self.closed_bucket(scored));
+        let next_bucket = self
+            .ready
+            .front()
+            .and_then(|(scored, _)| self.closed_bucket(scored));
         full || matches!((self.bucket_index, next_bucket), (Some(now), Some(next)) if now != next)
     }
 
@@ -360,10 +383,18 @@ impl Reading {
             .then(|| bucket_of(scored.score_s, self.interval_s))
     }
 
-    fn take(&mut self, scored: Scored, value: Option<Vec<u8>>, parser: &mut RecordParser, cx: &mut Cx<'_>) {
+    fn take(
+        &mut self,
+        scored: Scored,
+        value: Option<Vec<u8>>,
+        parser: &mut RecordParser,
+        cx: &mut Cx<'_>,
+    ) {
         self.taken += 1;
         self.values_found += u64::from(value.is_some());
-        let Some(value) = value else { return self.drop_record("key_without_value") };
+        let Some(value) = value else {
+            return self.drop_record("key_without_value");
+        };
         if !scored.score_s.is_finite() {
             return self.drop_record("not_finite");
         }
@@ -381,9 +412,22 @@ impl Reading {
         }
     }
 
-    fn unreadable(&mut self, scored: &Scored, error: &dyn std::error::Error, reason: &'static str, cx: &mut Cx<'_>) {
-        log::debug!("record {}: {error}", String::from_utf8_lossy(&scored.member));
-        cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped"), cx.now.mono);
+    fn unreadable(
+        &mut self,
+        scored: &Scored,
+        error: &dyn std::error::Error,
+        reason: &'static str,
+        cx: &mut Cx<'_>,
+    ) {
+        log::debug!(
+            "record {}: {error}",
+            String::from_utf8_lossy(&scored.member)
+        );
+        cx.warnings.warn(
+            "unusable records",
+            &format_args!("such as {error}; they are dropped"),
+            cx.now.mono,
+        );
         self.drop_record(reason);
     }
 
@@ -391,16 +435,20 @@ impl Reading {
         *self.drops.entry(reason).or_default() += 1;
     }
 
-    fn begin_commit(&mut self) {
+    fn begin_commit(&mut self, cx: &mut Cx<'_>) {
         let last = self.is_finished();
         if let (true, Some(claimed)) = (last, self.claimed_values)
             && claimed > self.values_found
         {
-            self.drops.insert("value_without_key", claimed - self.values_found);
+            self.drops
+                .insert("value_without_key", claimed - self.values_found);
         }
+        let drops = std::mem::take(&mut self.drops);
+        self.totals.dropped += drops.values().sum::<u64>();
         self.commit = Some(Commit::new(
             std::mem::take(&mut self.bucket).into_contexts(),
             std::mem::take(&mut self.returning),
+            cx.told_of(&drops),
             std::mem::take(&mut self.taken),
             last,
         ));
@@ -408,20 +456,23 @@ impl Reading {
     }
 
     fn committed(&mut self, cx: &mut Cx<'_>) {
-        let Some(commit) = self.commit.take() else { return };
-        let mut drops = std::mem::take(&mut self.drops);
-        if commit.not_finite > 0 {
-            *drops.entry("not_finite").or_default() += commit.not_finite;
-        }
+        let Some(commit) = self.commit.take() else {
+            return;
+        };
         self.totals.records += commit.records - commit.returned;
         self.totals.returned += commit.returned;
         self.totals.series += commit.series;
-        self.totals.dropped += drops.values().sum::<u64>();
-        cx.telemetry.dropped_all(&drops);
+        cx.telemetry.dropped("not_finite", commit.not_finite);
     }
 
     fn report(&self, cx: &Cx<'_>) {
-        let Totals { records, buckets, series, returned, dropped } = self.totals;
+        let Totals {
+            records,
+            buckets,
+            series,
+            returned,
+            dropped,
+        } = self.totals;
         let took = cx.now.mono.saturating_duration_since(self.started);
         if records > 0 {
             log::info!(

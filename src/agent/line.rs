@@ -39,13 +39,11 @@ impl Line {
         self.up
     }
 
-    /// Nothing is under way or waiting.
-    pub fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.waiting.is_empty()
-    }
-
     pub fn connected(&mut self) {
-        *self = Line { up: true, ..Line::default() };
+        *self = Line {
+            up: true,
+            ..Line::default()
+        };
     }
 
     /// Forgets everything; the stages are told by the caller.
@@ -53,7 +51,13 @@ impl Line {
         *self = Line::default();
     }
 
-    pub fn submit(&mut self, owner: Owner, request: Request, hold: Hold, actions: &mut Vec<Action>) {
+    pub fn submit(
+        &mut self,
+        owner: Owner,
+        request: Request,
+        hold: Hold,
+        actions: &mut Vec<Action>,
+    ) {
         if !self.up {
             return;
         }
@@ -94,7 +98,10 @@ mod tests {
 
     fn sent(actions: &[Action]) -> Vec<String> {
         let word = |action: &Action| match action {
-            Action::Redis(request) => String::from_utf8_lossy(request.bytes()).split("\r\n").nth(2).map(str::to_owned),
+            Action::Redis(request) => String::from_utf8_lossy(request.bytes())
+                .split("\r\n")
+                .nth(2)
+                .map(str::to_owned),
             _ => None,
         };
         actions.iter().filter_map(word).collect()
@@ -105,15 +112,22 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(Owner::Release(1), request("ZRANGE"), Hold::Free, &mut actions);
+        line.submit(
+            Owner::Release(1),
+            request("ZRANGE"),
+            Hold::Free,
+            &mut actions,
+        );
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("HSET"), Hold::Keep, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET"]);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET", "EXEC", "ZRANGE", "ZADD"]);
         let owners: Vec<_> = std::iter::from_fn(|| line.completed()).collect();
-        assert_eq!(owners[2..], [Owner::Flush(1), Owner::Release(1), Owner::Outbox(1)]);
-        assert!(line.is_idle());
+        assert_eq!(
+            owners[2..],
+            [Owner::Flush(1), Owner::Release(1), Owner::Outbox(1)]
+        );
     }
 
     #[test]
@@ -121,11 +135,24 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(Owner::Release(1), request("WATCH"), Hold::Keep, &mut actions);
+        line.submit(
+            Owner::Release(1),
+            request("WATCH"),
+            Hold::Keep,
+            &mut actions,
+        );
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH"]);
-        line.submit(Owner::Release(1), request("UNWATCH"), Hold::Free, &mut actions);
-        assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]);
+        line.submit(
+            Owner::Release(1),
+            request("UNWATCH"),
+            Hold::Free,
+            &mut actions,
+        );
+        assert_eq!(
+            sent(&actions),
+            ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]
+        );
     }
 }

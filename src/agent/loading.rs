@@ -1,6 +1,9 @@
 //! Reads wrapped records into a batch, chunk by chunk: from the front of the queue, or named ones when a
 //! refused batch is split.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
 use super::Cx;
 use crate::limits::CHUNK_KEYS;
 use crate::protocol::redis::{Request, Value};
@@ -11,6 +14,10 @@ use crate::telemetry::Counters;
 pub(super) struct Loading {
     source: Source,
     awaiting: Vec<Scored>,
+    /// Hashes of the keys that were taken. A record that is stored while the queue is read moves those behind
+    /// it to other ranks, so that one may be read twice. Two keys of one hash cost the second one a batch.
+    taken: HashSet<u64>,
+    hasher: BuildHasherDefault<DefaultHasher>,
     pub batch: Batch,
     /// Records that cannot be sent, and why.
     pub unusable: KeyList,
@@ -48,6 +55,8 @@ impl Loading {
         Loading {
             source,
             awaiting: Vec::new(),
+            taken: HashSet::new(),
+            hasher: BuildHasherDefault::new(),
             batch: Batch::new(points_max),
             unusable: KeyList::default(),
             reasons: Counters::new(),
@@ -59,14 +68,20 @@ impl Loading {
     pub fn first_request(&mut self) -> Option<Request> {
         let mut request = Request::new();
         match &mut self.source {
-            Source::Queue { rank } => queue::key_chunk(&mut request, WRAPPED_METRICS, *rank, CHUNK_KEYS),
+            Source::Queue { rank } => {
+                queue::key_chunk(&mut request, WRAPPED_METRICS, *rank, CHUNK_KEYS)
+            }
             Source::Named { .. } => return self.named_chunk(),
         }
         Some(request)
     }
 
     /// Takes replies: keys, or values (with the keys after them).
-    pub fn received(&mut self, mut replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<Next, QueueError> {
+    pub fn received(
+        &mut self,
+        mut replies: Vec<Value>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Next, QueueError> {
         const WHAT: QueueError = QueueError::Unexpected("a chunk of the wrapped queue");
         let keys_after = match self.source {
             Source::Queue { .. } => queue::scored_members(&replies.pop().ok_or(WHAT)?)?,
@@ -80,7 +95,9 @@ impl Loading {
         let request = match &mut self.source {
             Source::Named { .. } => self.named_chunk(),
             Source::Queue { rank } => {
-                let open = keys_after.first().is_some_and(|first| !self.batch.is_closed_to(first.score_s));
+                let open = keys_after
+                    .first()
+                    .is_some_and(|first| !self.batch.is_closed_to(first.score_s));
                 open.then(|| {
                     *rank += keys_after.len();
                     let mut request = Request::new();
@@ -95,10 +112,15 @@ impl Loading {
     }
 
     fn named_chunk(&mut self) -> Option<Request> {
-        let Source::Named { keys, asked } = &mut self.source else { return None };
+        let Source::Named { keys, asked } = &mut self.source else {
+            return None;
+        };
         let chunk: Vec<Scored> = keys
             .keys(*asked..keys.len().min(*asked + CHUNK_KEYS))
-            .map(|key| Scored { member: key.to_vec(), score_s: 0.0 })
+            .map(|key| Scored {
+                member: key.to_vec(),
+                score_s: 0.0,
+            })
             .collect();
         *asked += chunk.len();
         if chunk.is_empty() {
@@ -115,6 +137,9 @@ impl Loading {
         for (scored, value) in keys.into_iter().zip(values) {
             if self.batch.is_closed_to(scored.score_s) {
                 return false;
+            }
+            if !self.taken.insert(self.hasher.hash_one(&scored.member)) {
+                continue;
             }
             let reason = match value {
                 None => "key_without_value",

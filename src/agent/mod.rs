@@ -25,8 +25,9 @@ use crate::aggregate::Wrapper;
 use crate::collect::{Collector, HostFiles};
 use crate::limits::SHUTDOWN_S;
 use crate::protocol::redis::{Request, Value};
+use crate::queue::Entry;
 use crate::release::Random;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Counters, Telemetry};
 use flusher::Flusher;
 use ids::Ids;
 use line::{Line, Owner};
@@ -110,8 +111,17 @@ pub struct Answer {
 
 impl Answer {
     fn excerpt_text(&self) -> String {
-        let printable: String = self.excerpt.chars().filter(|c| !c.is_control()).take(200).collect();
-        if printable.is_empty() { printable } else { format!(": {printable}") }
+        let printable: String = self
+            .excerpt
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect();
+        if printable.is_empty() {
+            printable
+        } else {
+            format!(": {printable}")
+        }
     }
 }
 
@@ -185,6 +195,21 @@ struct Cx<'a> {
     stopping: bool,
 }
 
+impl Cx<'_> {
+    /// The records that tell what a transaction drops.
+    fn told_of(&mut self, dropped: &Counters) -> Vec<Entry> {
+        if !self.settings.send_self_metrics {
+            return Vec::new();
+        }
+        let interval_s = self.settings.aggregate_interval_s;
+        self.ids.entries(&telemetry::dropped_series(
+            dropped,
+            interval_s,
+            self.now.wall_s,
+        ))
+    }
+}
+
 impl Shared {
     fn cx<'a>(&'a mut self, now: Now, actions: &'a mut Vec<Action>) -> Cx<'a> {
         Cx {
@@ -241,7 +266,9 @@ impl Agent {
             Event::RedisUp => self.redis_up(now, actions),
             Event::RedisDown(reason) => self.redis_down(&reason, now),
             Event::Replies(replies) => self.replied(replies, now, actions),
-            Event::Answered(answer) => self.releaser.answered(answer, &mut self.shared.cx(now, actions)),
+            Event::Answered(answer) => self
+                .releaser
+                .answered(answer, &mut self.shared.cx(now, actions)),
             Event::Timer(timer) => self.fired(timer, now, actions),
             Event::ReleaseNow => {
                 log::info!("release asked for");
@@ -274,7 +301,12 @@ impl Agent {
             Some(once) => once.begin(now, actions),
             None => {
                 self.schedule.arm_all(&self.shared.settings, now, actions);
-                self.schedule.arm_first_release(&self.shared.settings, &mut self.shared.random, now, actions);
+                self.schedule.arm_first_release(
+                    &self.shared.settings,
+                    &mut self.shared.random,
+                    now,
+                    actions,
+                );
             }
         }
         self.capture(now, actions);
@@ -300,9 +332,18 @@ impl Agent {
 
     fn replied(&mut self, replies: Vec<Value>, now: Now, actions: &mut Vec<Action>) {
         match self.shared.line.completed() {
-            Some(Owner::Flush(run)) => self.flusher.replied(run, replies, &mut self.shared.cx(now, actions)),
-            Some(Owner::Outbox(run)) => self.outbox.replied(run, &replies, &mut self.shared.cx(now, actions)),
-            Some(Owner::Release(run)) => self.releaser.replied(run, replies, &mut self.shared.cx(now, actions)),
+            Some(Owner::Flush(run)) => {
+                self.flusher
+                    .replied(run, replies, &mut self.shared.cx(now, actions))
+            }
+            Some(Owner::Outbox(run)) => {
+                self.outbox
+                    .replied(run, &replies, &mut self.shared.cx(now, actions))
+            }
+            Some(Owner::Release(run)) => {
+                self.releaser
+                    .replied(run, replies, &mut self.shared.cx(now, actions))
+            }
             None => {}
         }
     }
@@ -310,7 +351,9 @@ impl Agent {
     fn fired(&mut self, timer: Timer, now: Now, actions: &mut Vec<Action>) {
         if timer == Timer::Stop {
             let undelivered = self.once.is_some();
-            log::warn!("stopped waiting for what is in flight; it is kept and finished at the next start");
+            log::warn!(
+                "stopped waiting for what is in flight; it is kept and finished at the next start"
+            );
             actions.push(Action::Exit(u8::from(undelivered)));
             return;
         }
@@ -327,7 +370,8 @@ impl Agent {
             Timer::Release | Timer::Retry => self.releaser.start(&mut self.shared.cx(now, actions)),
             Timer::Stop => {}
         }
-        self.schedule.arm(timer, &self.shared.settings, now, actions);
+        self.schedule
+            .arm(timer, &self.shared.settings, now, actions);
     }
 
     fn capture(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -340,13 +384,17 @@ impl Agent {
                     self.shared.warnings.warn(name, &error, now.mono);
                 }
             }
-            self.outbox.push_readings(readings, &mut self.shared.cx(now, actions));
+            self.outbox
+                .push_readings(readings, &mut self.shared.cx(now, actions));
         }
         self.outbox.store(&mut self.shared.cx(now, actions));
     }
 
     fn self_metrics(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let series = self.shared.telemetry.take(self.shared.settings.aggregate_interval_s, now.wall_s);
+        let series = self
+            .shared
+            .telemetry
+            .take(self.shared.settings.aggregate_interval_s, now.wall_s);
         let believable = now.wall_s >= self.shared.settings.clock_believable_from_s;
         if self.shared.settings.send_self_metrics && believable {
             self.outbox.push(&series, &mut self.shared.cx(now, actions));
@@ -377,7 +425,10 @@ impl Agent {
         self.releaser.stop();
         self.self_metrics(now, actions);
         self.outbox.store(&mut self.shared.cx(now, actions));
-        actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(SHUTDOWN_S)));
+        actions.push(Action::Arm(
+            Timer::Stop,
+            now.mono + Duration::from_secs(SHUTDOWN_S),
+        ));
     }
 
     /// What follows once the stages have settled.
@@ -386,14 +437,19 @@ impl Agent {
             self.advance_once(&mut once, now, actions);
             self.once = Some(once);
         }
-        if self.shared.stopping && self.is_settled() && !actions.iter().any(|a| matches!(a, Action::Exit(_))) {
+        if self.shared.stopping
+            && self.is_settled()
+            && !actions.iter().any(|a| matches!(a, Action::Exit(_)))
+        {
             actions.push(Action::Exit(0));
         }
     }
 
     /// Nothing is in flight that could still be finished.
     fn is_settled(&self) -> bool {
-        let redis_done = !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
-        redis_done && (self.releaser.is_idle() || !self.shared.line.is_up() && !self.releaser.is_sending())
+        let redis_done =
+            !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
+        redis_done
+            && (self.releaser.is_idle() || !self.shared.line.is_up() && !self.releaser.is_sending())
     }
 }

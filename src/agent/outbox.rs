@@ -28,11 +28,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Takes series to be stored at the next opportunity.
     pub fn push(&mut self, series: &[Series], cx: &mut Cx<'_>) {
-        for one in series {
-            let mut json = Vec::with_capacity(128);
-            one.write_json(&mut json);
-            self.entries.push_back(Entry { key: cx.ids.next(), score_s: one.point.timestamp, json });
-        }
+        self.entries.extend(cx.ids.entries(series));
         // What is under way stays: it may be stored already.
         while self.entries.len() > OUTBOX_SERIES_MAX && self.entries.len() > self.storing {
             self.entries.remove(self.storing);
@@ -42,7 +38,8 @@ impl Outbox {
 
     /// Takes the readings of a collector, stamped now; without a believable clock they wait for one.
     pub fn push_readings(&mut self, readings: Vec<Gauge>, cx: &mut Cx<'_>) {
-        self.unstamped.extend(readings.into_iter().map(|gauge| (cx.now.mono, gauge)));
+        self.unstamped
+            .extend(readings.into_iter().map(|gauge| (cx.now.mono, gauge)));
         while self.unstamped.len() > UNSTAMPED_MAX {
             self.unstamped.pop_front();
             cx.telemetry.dropped("clock", 1);
@@ -58,7 +55,8 @@ impl Outbox {
         }
         self.storing = self.entries.len().min(STORE_SERIES_MAX);
         let request = queue::store_entries(WRAPPED_METRICS, self.entries.iter().take(self.storing));
-        cx.line.submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
+        cx.line
+            .submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
     }
 
     pub fn replied(&mut self, run: u32, replies: &[Value], cx: &mut Cx<'_>) {

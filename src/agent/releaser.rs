@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 
 use super::line::{Hold, Owner};
 use super::loading::{Loading, Next};
-use super::removal::Removal;
+use super::removal::{Removal, Why};
 use super::{Action, Answer, Cx, Timer};
 use crate::limits::{CHUNK_KEYS, PAYLOAD_SERIES_PER_SLICE, RELEASE_BACKOFF_S, RETRY_AFTER_MAX_S};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, QueueError, Scored, WRAPPED_METRICS};
 use crate::release::payload::Common;
 use crate::release::{Backoff, KeyList, Outcome, Payload, PayloadWriter, outcome};
-use crate::telemetry::Counters;
 
 pub(super) struct Releaser {
     run: u32,
@@ -39,18 +38,13 @@ enum State {
     Idle,
     /// Awaiting size and expired keys.
     Expiring,
-    Removing(Removal, Why, Then),
+    Removing(Removal, Then),
     Loading(Loading),
     Writing(Box<PayloadWriter>),
-    Sending { payload: Payload, since: Instant },
-}
-
-/// Why records are removed, to count them.
-enum Why {
-    Delivered,
-    Expired,
-    Rejected,
-    Unusable(Counters),
+    Sending {
+        payload: Payload,
+        since: Instant,
+    },
 }
 
 /// What follows a removal.
@@ -82,13 +76,21 @@ impl Releaser {
         self.last_run_delivered
     }
 
-    /// Begins a run, unless one is under way, a wait has not passed or Redis is away.
+    /// Begins a run, unless one is under way, a wait has not passed or Redis is away. An acknowledgement
+    /// that Redis refused is tried again.
     pub fn start(&mut self, cx: &mut Cx<'_>) {
-        if self.is_idle() && cx.line.is_up() && self.retry_at.is_none_or(|at| at <= cx.now.mono) {
-            self.retry_at = None;
-            self.last_run_delivered = false;
-            self.run = self.run.wrapping_add(1);
-            self.expire(cx);
+        if !cx.line.is_up() || self.retry_at.is_some_and(|at| at > cx.now.mono) {
+            return;
+        }
+        match &self.state {
+            State::Idle => {
+                self.retry_at = None;
+                self.last_run_delivered = false;
+                self.run = self.run.wrapping_add(1);
+                self.expire(cx);
+            }
+            State::Removing(removal, _) if !removal.is_under_way() => self.remove_next(cx),
+            _ => {}
         }
     }
 
@@ -98,29 +100,33 @@ impl Releaser {
         self.start(cx);
     }
 
-    /// The connection to Redis is gone. A request under way goes on; what it delivers is acknowledged when
-    /// Redis is back, so that it is not sent again.
+    /// The connection to Redis is gone, or it refused something. A request to the intake goes on; what it
+    /// delivers is acknowledged later, so that it is not sent again.
     pub fn lost(&mut self) {
         self.run = self.run.wrapping_add(1);
-        if !matches!(self.state, State::Sending { .. } | State::Removing(_, Why::Delivered, _)) {
-            self.parts.clear();
-            self.finish(false);
+        match &mut self.state {
+            State::Sending { .. } => {}
+            State::Removing(removal, _) if matches!(removal.why(), Why::Delivered) => {
+                removal.interrupted()
+            }
+            _ => {
+                self.parts.clear();
+                self.finish(false);
+            }
         }
     }
 
     /// The connection to Redis is there: acknowledges what was delivered meanwhile.
     pub fn connected(&mut self, cx: &mut Cx<'_>) {
-        if let State::Removing(removal, ..) = &mut self.state {
-            match removal.next_request() {
-                Some(request) => self.submit(request, cx),
-                None => self.after_removal(cx),
-            }
-        }
+        self.remove_next(cx);
     }
 
     /// Gives up what has not been sent; an answer that is awaited may still come.
     pub fn stop(&mut self) {
-        if matches!(self.state, State::Expiring | State::Loading(_) | State::Writing(_)) {
+        if matches!(
+            self.state,
+            State::Expiring | State::Loading(_) | State::Writing(_)
+        ) {
             self.run = self.run.wrapping_add(1);
             self.finish(false);
         }
@@ -154,18 +160,24 @@ impl Releaser {
 
     /// Writes one slice of a body.
     pub fn work(&mut self, cx: &mut Cx<'_>) {
-        let State::Writing(writer) = &mut self.state else { return };
+        let State::Writing(writer) = &mut self.state else {
+            return;
+        };
         if let Some(mut payload) = writer.write(PAYLOAD_SERIES_PER_SLICE) {
             let body = std::mem::take(&mut payload.body);
             payload.compressed_bytes = body.len();
             cx.actions.push(Action::Post(body));
-            self.state = State::Sending { payload, since: cx.now.mono };
+            self.state = State::Sending {
+                payload,
+                since: cx.now.mono,
+            };
         }
     }
 
     /// The intake answered, or did not.
     pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
-        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
+        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle)
+        else {
             return;
         };
         let took = cx.now.mono.saturating_duration_since(since);
@@ -177,11 +189,18 @@ impl Releaser {
             Outcome::Accepted => self.accepted(payload, took, cx),
             Outcome::Split => self.split(payload, &answer, cx),
             Outcome::KeyRefused => {
-                let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
+                let text = format!(
+                    "the API key was refused (status {}): check API_KEY",
+                    answer.status
+                );
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
             Outcome::Retry => {
-                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
+                let text = format!(
+                    "the intake answered {}{}",
+                    answer.status,
+                    answer.excerpt_text()
+                );
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
         }
@@ -190,16 +209,21 @@ impl Releaser {
     fn expire(&mut self, cx: &mut Cx<'_>) {
         let cutoff_s = cx.now.wall_s - f64::from(cx.settings.metric_ttl_s);
         self.state = State::Expiring;
-        self.submit(queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS), cx);
+        self.submit(
+            queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS),
+            cx,
+        );
     }
 
     fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let [size, expired] = replies else { return Err(QueueError::Unexpected("the expired keys")) };
+        let [size, expired] = replies else {
+            return Err(QueueError::Unexpected("the expired keys"));
+        };
         let (size, expired) = (queue::size_of(size)?, queue::scored_members(expired)?);
         cx.telemetry.queued(size);
         if !expired.is_empty() {
             let keys = one_by_one(Scored::members(&expired));
-            self.remove(keys, Why::Expired, Then::Expire, cx);
+            self.remove(keys, Why::Dropped("expired"), Then::Expire, cx);
         } else if size > 0 {
             self.load(Loading::from_queue(cx.settings.metrics_bulk_size), cx);
         } else {
@@ -218,22 +242,39 @@ impl Releaser {
     }
 
     fn loaded(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let State::Loading(loading) = &mut self.state else { return Ok(()) };
+        let State::Loading(loading) = &mut self.state else {
+            return Ok(());
+        };
         if let Next::Ask(request) = loading.received(replies, cx)? {
             self.submit(request, cx);
             return Ok(());
         }
         cx.warnings.recovered("release");
         let loading = std::mem::replace(&mut self.state, State::Idle);
-        let State::Loading(Loading { batch, unusable, reasons, more, .. }) = loading else { return Ok(()) };
+        let State::Loading(Loading {
+            batch,
+            unusable,
+            reasons,
+            more,
+            ..
+        }) = loading
+        else {
+            return Ok(());
+        };
         // While a refused batch is being split, `more` is what the whole batch left behind.
         self.more |= more;
         let empty = batch.is_empty();
-        let common =
-            Common { host: cx.settings.host.clone(), tags: cx.settings.global_tags.clone() };
+        let common = Common {
+            host: cx.settings.host.clone(),
+            tags: cx.settings.global_tags.clone(),
+        };
         let writer = Box::new(PayloadWriter::new(batch, common));
         if !unusable.is_empty() {
-            let then = if empty { Then::NextPart } else { Then::Write(writer) };
+            let then = if empty {
+                Then::NextPart
+            } else {
+                Then::Write(writer)
+            };
             self.remove(unusable, Why::Unusable(reasons), then, cx);
         } else if empty {
             self.next_part(cx);
@@ -246,7 +287,10 @@ impl Releaser {
     fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
         self.backoff.succeeded();
         cx.warnings.recovered("release");
-        cx.telemetry.dispatched(payload.series as u64, payload.compressed_bytes as u64);
+        cx.telemetry
+            .dropped("not_finite", payload.not_finite as u64);
+        cx.telemetry
+            .dispatched(payload.series as u64, payload.compressed_bytes as u64);
         log::info!(
             "released {} points of {} series in {took:.1?}: {} bytes, {} compressed",
             payload.points,
@@ -259,59 +303,80 @@ impl Releaser {
 
     fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
         if let Some((first, second)) = payload.keys.split() {
-            log::debug!("status {}: splitting {} series", answer.status, payload.series);
+            log::debug!(
+                "status {}: splitting {} series",
+                answer.status,
+                payload.series
+            );
             self.parts.extend([second, first]);
             self.next_part(cx);
             return;
         }
         let (name, status, text) = (&payload.first_name, answer.status, answer.excerpt_text());
-        log::warn!("release: dropped a series of {name:?}, which the intake refuses with {status}{text}");
-        self.remove(payload.keys, Why::Rejected, Then::NextPart, cx);
+        log::warn!(
+            "release: dropped a series of {name:?}, which the intake refuses with {status}{text}"
+        );
+        self.remove(payload.keys, Why::Dropped("rejected"), Then::NextPart, cx);
     }
 
-    fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
-        let asked = retry_after.unwrap_or_default().min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
+    fn keep(
+        &mut self,
+        payload: &Payload,
+        reason: &str,
+        retry_after: Option<Duration>,
+        cx: &mut Cx<'_>,
+    ) {
+        let asked = retry_after
+            .unwrap_or_default()
+            .min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
         let wait = self.backoff.failed(cx.random).max(asked);
-        cx.warnings.warn("release", &format_args!("{reason}; everything is kept"), cx.now.mono);
-        log::info!("{} series wait, next attempt in {:.1} s", payload.series, wait.as_secs_f64());
+        cx.warnings.warn(
+            "release",
+            &format_args!("{reason}; everything is kept"),
+            cx.now.mono,
+        );
+        log::info!(
+            "{} series wait, next attempt in {:.1} s",
+            payload.series,
+            wait.as_secs_f64()
+        );
         self.parts.clear();
         self.finish(false);
         self.retry_at = Some(cx.now.mono + wait);
-        cx.actions.push(Action::Arm(Timer::Retry, cx.now.mono + wait));
+        cx.actions
+            .push(Action::Arm(Timer::Retry, cx.now.mono + wait));
     }
 
     fn remove(&mut self, keys: KeyList, why: Why, then: Then, cx: &mut Cx<'_>) {
-        let mut removal = Removal::new(keys);
-        let request = removal.next_request();
-        self.state = State::Removing(removal, why, then);
-        match request {
-            Some(request) => self.submit(request, cx),
-            None => self.after_removal(cx),
-        }
+        self.state = State::Removing(Removal::new(keys, why), then);
+        self.remove_next(cx);
     }
 
     fn removed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let State::Removing(removal, why, _) = &mut self.state else { return Ok(()) };
-        let count = removal.confirm(replies)?;
-        match why {
-            Why::Expired => cx.telemetry.dropped("expired", count),
-            Why::Rejected => cx.telemetry.dropped("rejected", count),
-            Why::Delivered | Why::Unusable(_) => {}
-        }
-        match removal.next_request() {
-            Some(request) => self.submit(request, cx),
-            None => self.after_removal(cx),
+        if let State::Removing(removal, _) = &mut self.state {
+            removal.confirm(replies)?;
+            self.remove_next(cx);
         }
         Ok(())
     }
 
-    fn after_removal(&mut self, cx: &mut Cx<'_>) {
-        let State::Removing(_, why, then) = std::mem::replace(&mut self.state, State::Idle) else { return };
-        if let Why::Unusable(reasons) = &why {
-            cx.telemetry.dropped_all(reasons);
+    fn remove_next(&mut self, cx: &mut Cx<'_>) {
+        let State::Removing(removal, _) = &mut self.state else {
+            return;
+        };
+        if let Some(request) = removal.next_request(cx) {
+            self.submit(request, cx);
+            return;
         }
-        if matches!(why, Why::Expired) {
-            cx.warnings.warn("release", &"series older than METRIC_TTL were dropped", cx.now.mono);
+        let State::Removing(removal, then) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        if matches!(removal.why(), Why::Dropped("expired")) {
+            cx.warnings.warn(
+                "release",
+                &"series older than METRIC_TTL were dropped",
+                cx.now.mono,
+            );
         }
         match then {
             Then::Expire => self.expire(cx),
@@ -340,7 +405,8 @@ impl Releaser {
     }
 
     fn submit(&self, request: Request, cx: &mut Cx<'_>) {
-        cx.line.submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
+        cx.line
+            .submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
     }
 }
 

@@ -117,7 +117,7 @@ impl Accumulator {
     pub fn add(&mut self, value: Value<'_>, timestamp_s: f64) -> Result<usize, Mismatch> {
         match (self, value) {
             (Accumulator::Sum { sum, first_s }, Value::Number(n)) => {
-                *sum = sum.add(n);
+                *sum = *sum + n;
                 *first_s = first_s.min(timestamp_s);
                 Ok(0)
             }
@@ -153,13 +153,13 @@ impl Accumulator {
                 },
                 Value::Number(n),
             ) => {
-                *sum = sum.add(n);
+                *sum = *sum + n;
                 *samples += 1;
                 *last_s = last_s.max(timestamp_s);
                 Ok(0)
             }
             (Accumulator::SumLast { sum, last_s }, Value::Number(n)) => {
-                *sum = sum.add(n);
+                *sum = *sum + n;
                 *last_s = last_s.max(timestamp_s);
                 Ok(0)
             }

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use super::accumulator::Accumulator;
 use super::wrapper::Wrapper;
 use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
-use crate::metric::{Context, Number, Sample, Series, Tags};
+use crate::metric::{Context, Sample, Series, Tags};
 
 /// Accumulators by context.
 #[derive(Default)]
@@ -123,9 +123,10 @@ impl Contexts {
         {
             wrapper.wrap(&context, accumulator, interval_s, &mut |series| {
                 emitted += 1;
-                match series.point.value {
-                    Number::Float(f) if !f.is_finite() => not_finite += 1,
-                    _ => emit(series),
+                if series.point.value.is_finite() {
+                    emit(series);
+                } else {
+                    not_finite += 1;
                 }
             });
         }
@@ -183,7 +184,7 @@ impl Eq for dyn ContextKey + '_ {}
 mod tests {
     use super::*;
     use crate::aggregate::wrapper::{HistogramOptions, WRAPPERS};
-    use crate::metric::{Elements, Value};
+    use crate::metric::{Elements, Number, Value};
 
     fn sample(name: &'static str, kind: &'static str, value: Value<'static>) -> Sample<'static> {
         Sample {

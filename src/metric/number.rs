@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::Add;
 
 /// Doubles below this hold every integer exactly, so that their digits can be written as an integer's.
 const EXACT_INTEGERS_BELOW: f64 = 9_007_199_254_740_992.0;
@@ -20,7 +21,30 @@ pub enum Number {
     Float(f64),
 }
 
+/// Integers add exactly (as doubles where 128 bits do not hold the sum), anything else as doubles. The sum
+/// may be infinite: whoever sends it checks [`Number::is_finite`].
+impl Add for Number {
+    type Output = Number;
+
+    fn add(self, other: Number) -> Number {
+        if let (Number::Int(a), Number::Int(b)) = (self, other)
+            && let Some(sum) = a.checked_add(b)
+        {
+            return Number::Int(sum);
+        }
+        Number::Float(self.as_f64() + other.as_f64())
+    }
+}
+
 impl Number {
+    /// Whether it can be sent: neither NaN nor infinite.
+    pub fn is_finite(self) -> bool {
+        match self {
+            Number::Int(_) => true,
+            Number::Float(f) => f.is_finite(),
+        }
+    }
+
     /// The number a double is, if it is one: neither NaN nor infinite.
     pub fn from_f64(value: f64) -> Option<Number> {
         value.is_finite().then_some(Number::Float(value))
@@ -44,18 +68,6 @@ impl Number {
             Number::Int(n) => n as f64,
             Number::Float(f) => f,
         }
-    }
-
-    /// The sum: integers add exactly (as doubles where 128 bits do not hold it), anything else as doubles.
-    /// A sum beyond the range of doubles stays at its end, so that it is finite as well.
-    #[allow(clippy::should_implement_trait)] // `+` would hide that it saturates
-    pub fn add(self, other: Number) -> Number {
-        if let (Number::Int(a), Number::Int(b)) = (self, other)
-            && let Some(sum) = a.checked_add(b)
-        {
-            return Number::Int(sum);
-        }
-        Number::Float((self.as_f64() + other.as_f64()).clamp(f64::MIN, f64::MAX))
     }
 
     /// Appends the shortest JSON text that reads back as the same number.
@@ -286,16 +298,16 @@ mod tests {
     }
 
     #[test]
-    fn sums_stay_exact_or_at_least_finite() {
+    fn sums_of_integers_stay_exact() {
         let int = Number::Int;
-        assert_eq!(int(1 << 53).add(int(1)), int((1 << 53) + 1));
-        assert_eq!(int(1).add(Number::Float(0.5)), Number::Float(1.5));
+        assert_eq!(int(1 << 53) + int(1), int((1 << 53) + 1));
+        assert_eq!(int(1) + Number::Float(0.5), Number::Float(1.5));
         assert_eq!(
-            int(i128::MAX).add(int(i128::MAX)),
+            int(i128::MAX) + int(i128::MAX),
             Number::Float(2f64.powi(128))
         );
         let most = Number::Float(f64::MAX);
-        assert_eq!(most.add(most), most);
+        assert!(most.is_finite() && !(most + most).is_finite());
         assert_eq!(Number::from_f64(f64::NAN), None);
     }
 }

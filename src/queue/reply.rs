@@ -59,7 +59,9 @@ fn ok(value: &Value) -> Result<&Value, QueueError> {
     match value {
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            Err(QueueError::Refused(format!("{} {details}", error.code()).trim_end().to_owned()))
+            Err(QueueError::Refused(
+                format!("{} {details}", error.code()).trim_end().to_owned(),
+            ))
         }
         value => Ok(value),
     }
@@ -85,7 +87,9 @@ pub fn size_of(reply: &Value) -> Result<u64, QueueError> {
 /// # Errors
 /// See [`QueueError`].
 pub fn exists(replies: &[Value]) -> Result<u64, QueueError> {
-    let [watch, exists] = replies else { return Err(QueueError::Unexpected("EXISTS")) };
+    let [watch, exists] = replies else {
+        return Err(QueueError::Unexpected("EXISTS"));
+    };
     ok(watch)?;
     count(exists, "EXISTS")
 }
@@ -95,13 +99,24 @@ pub fn exists(replies: &[Value]) -> Result<u64, QueueError> {
 /// # Errors
 /// See [`QueueError`]; a key of a wrong type is one of them.
 pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
-    let [claimed_keys, claimed_values, oldest, raw_values, wrapped_keys, wrapped_values] = replies else {
+    let [
+        claimed_keys,
+        claimed_values,
+        oldest,
+        raw_values,
+        wrapped_keys,
+        wrapped_values,
+    ] = replies
+    else {
         return Err(QueueError::Unexpected("the survey"));
     };
     count(wrapped_keys, "ZCARD")?;
     count(wrapped_values, "HLEN")?;
     Ok(Survey {
-        claimed: (count(claimed_keys, "ZCARD")?, count(claimed_values, "HLEN")?),
+        claimed: (
+            count(claimed_keys, "ZCARD")?,
+            count(claimed_values, "HLEN")?,
+        ),
         oldest_raw_s: scored_members(oldest)?.first().map(|s| s.score_s),
         raw_values: count(raw_values, "HLEN")?,
     })
@@ -113,13 +128,23 @@ pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
 /// See [`QueueError`].
 pub fn scored_members(reply: &Value) -> Result<Vec<Scored>, QueueError> {
     const WHAT: QueueError = QueueError::Unexpected("ZRANGE WITHSCORES");
-    let Value::Array(items) = ok(reply)? else { return Err(WHAT) };
+    let Value::Array(items) = ok(reply)? else {
+        return Err(WHAT);
+    };
     items
         .chunks(2)
         .map(|pair| {
-            let [Value::BulkString(member), Value::BulkString(score)] = pair else { return Err(WHAT) };
-            let score_s = std::str::from_utf8(score).ok().and_then(|s| s.parse().ok()).ok_or(WHAT)?;
-            Ok(Scored { member: member.clone(), score_s })
+            let [Value::BulkString(member), Value::BulkString(score)] = pair else {
+                return Err(WHAT);
+            };
+            let score_s = std::str::from_utf8(score)
+                .ok()
+                .and_then(|s| s.parse().ok())
+                .ok_or(WHAT)?;
+            Ok(Scored {
+                member: member.clone(),
+                score_s,
+            })
         })
         .collect()
 }
@@ -131,7 +156,9 @@ pub fn scored_members(reply: &Value) -> Result<Vec<Scored>, QueueError> {
 pub fn values_of(reply: Value, keys: usize) -> Result<Vec<Option<Vec<u8>>>, QueueError> {
     const WHAT: QueueError = QueueError::Unexpected("HMGET");
     ok(&reply)?;
-    let Value::Array(items) = reply else { return Err(WHAT) };
+    let Value::Array(items) = reply else {
+        return Err(WHAT);
+    };
     if items.len() != keys {
         return Err(WHAT);
     }
@@ -171,11 +198,15 @@ pub fn transaction(replies: &[Value]) -> Result<&[Value], QueueError> {
 /// # Errors
 /// See [`QueueError`].
 pub fn claimed_now(replies: &[Value]) -> Result<(bool, bool), QueueError> {
-    let Some((results, queuing)) = replies.split_last() else { return Err(QueueError::Unexpected("EXEC")) };
+    let Some((results, queuing)) = replies.split_last() else {
+        return Err(QueueError::Unexpected("EXEC"));
+    };
     queued(queuing)?;
     let renamed = |result: &Value| match result {
         Value::Int(n) => Ok(*n == 1),
-        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => Ok(false),
+        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => {
+            Ok(false)
+        }
         other => ok(other).and(Err(QueueError::Unexpected("RENAMENX"))),
     };
     match results {
@@ -204,15 +235,23 @@ mod tests {
     fn refusals_are_told_as_redis_words_them() {
         let oom = parsed(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n");
         let error = queued(&[Value::Okay, oom]).unwrap_err();
-        assert_eq!(error.to_string(), "redis refused: OOM command not allowed when used memory > 'maxmemory'.");
-        assert_eq!(transaction(&[Value::Okay, Value::Nil]), Err(QueueError::Touched));
+        assert_eq!(
+            error.to_string(),
+            "redis refused: OOM command not allowed when used memory > 'maxmemory'."
+        );
+        assert_eq!(
+            transaction(&[Value::Okay, Value::Nil]),
+            Err(QueueError::Touched)
+        );
         let failed = parsed(b"*2\r\n:1\r\n-WRONGTYPE Operation against a key\r\n");
         assert!(transaction(&[Value::Okay, failed]).is_err());
     }
 
     #[test]
     fn scores_keep_their_value() {
-        let members = scored_members(&parsed(b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n"));
+        let members = scored_members(&parsed(
+            b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n",
+        ));
         let members = members.expect("pairs");
         assert_eq!(members[0].score_text(), "1600000000.015625");
         assert_eq!(members[1].score_text(), "+inf");
@@ -223,8 +262,14 @@ mod tests {
     #[test]
     fn a_claim_of_half_a_queue_is_no_error() {
         let replies = |exec: &[u8]| vec![Value::Okay, Value::Okay, Value::Okay, parsed(exec)];
-        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n-ERR no such key\r\n")), Ok((true, false)));
-        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n:1\r\n")), Ok((true, true)));
+        assert_eq!(
+            claimed_now(&replies(b"*2\r\n:1\r\n-ERR no such key\r\n")),
+            Ok((true, false))
+        );
+        assert_eq!(
+            claimed_now(&replies(b"*2\r\n:1\r\n:1\r\n")),
+            Ok((true, true))
+        );
         assert_eq!(claimed_now(&replies(b"*-1\r\n")), Err(QueueError::Touched));
         assert!(claimed_now(&replies(b"*2\r\n:1\r\n-READONLY no\r\n")).is_err());
         assert!(claimed_now(&replies(b"-EXECABORT discarded\r\n")).is_err());

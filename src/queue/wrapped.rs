@@ -66,7 +66,13 @@ pub fn queue_sizes(queue: Queue) -> Request {
 
 /// Asks for `count` keys from a rank on, oldest first.
 pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize) {
-    request.push(cmd("ZRANGE").arg(queue.keys).arg(rank).arg(rank + count - 1).arg("WITHSCORES"));
+    request.push(
+        cmd("ZRANGE")
+            .arg(queue.keys)
+            .arg(rank)
+            .arg(rank + count - 1)
+            .arg("WITHSCORES"),
+    );
 }
 
 /// Asks for the values of keys. There must be at least one.
@@ -79,8 +85,12 @@ pub fn value_chunk<'a>(request: &mut Request, queue: Queue, keys: impl Iterator<
     request.push(&command);
 }
 
-/// Removes records in one transaction. There must be at least one.
-pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>) -> Request {
+/// Removes records in one transaction, and stores what is to be told of it. There must be at least one key.
+pub fn acknowledge<'a>(
+    queue: Queue,
+    keys: impl Iterator<Item = &'a [u8]>,
+    told: &[Entry],
+) -> Request {
     let (mut members, mut fields) = (cmd("ZREM"), cmd("HDEL"));
     members.arg(queue.keys);
     fields.arg(queue.values);
@@ -89,7 +99,9 @@ pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>) -> Re
         fields.arg(key);
     }
     let mut request = Request::new();
-    request.begin().push(&members).push(&fields).commit();
+    request.begin().push(&members).push(&fields);
+    store(&mut request, queue, told);
+    request.commit();
     request
 }
 

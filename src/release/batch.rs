@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::keys::KeyList;
-use super::record::WrappedRecord;
 pub use super::record::RecordError;
+use super::record::WrappedRecord;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OVERRUN_FACTOR};
 use crate::metric::{Number, SeriesKind, Tags};
 
@@ -55,7 +55,13 @@ pub struct Batch {
 impl Batch {
     /// A batch that takes about `points_max` points.
     pub fn new(points_max: usize) -> Batch {
-        Batch { series: BTreeMap::new(), points_max, points: 0, bytes: 0, last_second: None }
+        Batch {
+            series: BTreeMap::new(),
+            points_max,
+            points: 0,
+            bytes: 0,
+            last_second: None,
+        }
     }
 
     /// Whether a record with this score must wait for the next batch. Past its bounds a batch goes on to the
@@ -63,8 +69,8 @@ impl Batch {
     pub fn is_closed_to(&self, score_s: f64) -> bool {
         let (points, bytes) = (self.points_max, BATCH_BYTES_MAX);
         let full = self.points >= points || self.bytes >= bytes;
-        let hard =
-            self.points >= points * BATCH_OVERRUN_FACTOR || self.bytes >= bytes * BATCH_OVERRUN_FACTOR;
+        let hard = self.points >= points * BATCH_OVERRUN_FACTOR
+            || self.bytes >= bytes * BATCH_OVERRUN_FACTOR;
         hard || (full && self.last_second != Some(score_s.floor() as i64))
     }
 
@@ -73,7 +79,10 @@ impl Batch {
     /// # Errors
     /// The record cannot be read, or holds no point that can be sent. The batch is as it was.
     pub fn add(&mut self, key: &[u8], score_s: f64, raw: &[u8]) -> Result<(), RecordError> {
-        let WrappedRecord { key: series_key, points } = WrappedRecord::parse(raw)?;
+        let WrappedRecord {
+            key: series_key,
+            points,
+        } = WrappedRecord::parse(raw)?;
         let kind = series_key.kind;
         let merged = self.series.entry(series_key).or_default();
         for (timestamp_s, value) in &points {
@@ -112,7 +121,12 @@ impl Merged {
     }
 }
 
-fn merge(points: &mut BTreeMap<i64, MergedPoint>, kind: SeriesKind, timestamp_s: f64, value: Number) {
+fn merge(
+    points: &mut BTreeMap<i64, MergedPoint>,
+    kind: SeriesKind,
+    timestamp_s: f64,
+    value: Number,
+) {
     let new = MergedPoint { timestamp_s, value };
     match points.entry(timestamp_s.floor() as i64) {
         Entry::Vacant(free) => {
@@ -121,7 +135,9 @@ fn merge(points: &mut BTreeMap<i64, MergedPoint>, kind: SeriesKind, timestamp_s:
         Entry::Occupied(mut taken) => match kind {
             SeriesKind::Gauge if timestamp_s < taken.get().timestamp_s => {}
             SeriesKind::Gauge => *taken.get_mut() = new,
-            SeriesKind::Count | SeriesKind::Rate => taken.get_mut().value = taken.get().value.add(value),
+            SeriesKind::Count | SeriesKind::Rate => {
+                taken.get_mut().value = taken.get().value + value
+            }
         },
     }
 }

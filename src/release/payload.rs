@@ -30,6 +30,8 @@ pub struct Payload {
     pub compressed_bytes: usize,
     /// Points in the body.
     pub points: usize,
+    /// Points left out because the sum of a second overflowed.
+    pub not_finite: usize,
     /// How many series.
     pub series: usize,
     /// Name of the first series, to tell which one was refused when it is alone.
@@ -81,12 +83,15 @@ impl PayloadWriter {
             if self.payload.series > 0 {
                 self.text.push(b',');
             }
-            write_series(&key, &merged, &self.common, &mut self.text);
             if self.payload.series == 0 {
                 self.payload.first_name = key.name.clone();
             }
             self.payload.series += 1;
+            let points = merged.points.len();
+            merged.points.retain(|_, point| point.value.is_finite());
             self.payload.points += merged.points.len();
+            self.payload.not_finite += points - merged.points.len();
+            write_series(&key, &merged, &self.common, &mut self.text);
             merged.move_keys(&mut self.payload.keys);
         }
         self.compress(TDEFLFlush::None);
@@ -120,7 +125,7 @@ fn write_series(key: &SeriesKey, merged: &Merged, common: &Common, out: &mut Vec
         json::write_string(host, out);
     }
     let tags = key.tags.with(&common.tags);
-    if !tags.is_empty() {
+    if tags.as_str() != "[]" {
         out.extend_from_slice(b",\"tags\":");
         out.extend_from_slice(tags.as_str().as_bytes());
     }

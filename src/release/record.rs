@@ -66,7 +66,11 @@ impl WrappedRecord {
         while let Some(field) = reader.next_key()? {
             match &*field {
                 "metric" => name = Some(reader.text()?.into_owned()),
-                "type" => kind = reader.text_or_skip()?.map(|word| SeriesKind::from_word(&word)),
+                "type" => {
+                    kind = reader
+                        .text_or_skip()?
+                        .map(|word| SeriesKind::from_word(&word))
+                }
                 "interval" => interval_s = reader.number_or_skip()?.and_then(whole_seconds),
                 "tags" => tags = read_tags(&mut reader)?,
                 "points" => points = read_points(&mut reader)?,
@@ -74,9 +78,19 @@ impl WrappedRecord {
             }
         }
         reader.end()?;
-        let (Some(name), false) = (name, points.is_empty()) else { return Err(RecordError::Malformed) };
+        let (Some(name), false) = (name, points.is_empty()) else {
+            return Err(RecordError::Malformed);
+        };
         let kind = kind.unwrap_or(SeriesKind::Gauge);
-        Ok(WrappedRecord { key: SeriesKey { name, tags, kind, interval_s }, points })
+        Ok(WrappedRecord {
+            key: SeriesKey {
+                name,
+                tags,
+                kind,
+                interval_s,
+            },
+            points,
+        })
     }
 }
 
@@ -134,21 +148,39 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_a_default_and_what_is_odd_is_passed_over() {
-        let record = parse(r#"{"points":[[1,2],[3,4.5]],"tags":["a:b",5,null],"metric":"m","type":7,"x":{"y":[1]}}"#);
+        let record = parse(
+            r#"{"points":[[1,2],[3,4.5]],"tags":["a:b",5,null],"metric":"m","type":7,"x":{"y":[1]}}"#,
+        );
         let record = record.unwrap();
         assert_eq!(record.key.tags.as_str(), r#"["a:b"]"#);
-        assert_eq!((record.key.kind, record.key.interval_s), (SeriesKind::Gauge, None));
+        assert_eq!(
+            (record.key.kind, record.key.interval_s),
+            (SeriesKind::Gauge, None)
+        );
         assert_eq!(record.points.len(), 2);
     }
 
     #[test]
     fn what_datadog_would_refuse_is_not_sent() {
-        for raw in ["", "[]", "{}", r#"{"metric":"m"}"#, r#"{"metric":"m","points":[]}"#, r#"{"metric":"m","points":[[1]]}"#,
-            r#"{"metric":"m","points":[[1,"2"]]}"#, r#"{"metric":"m","points":[[1,2,3]]}"#, r#"{"metric":5,"points":[[1,2]]}"#,
-            r#"{"metric":"m","points":[[1,2]]} x"#] {
+        for raw in [
+            "",
+            "[]",
+            "{}",
+            r#"{"metric":"m"}"#,
+            r#"{"metric":"m","points":[]}"#,
+            r#"{"metric":"m","points":[[1]]}"#,
+            r#"{"metric":"m","points":[[1,"2"]]}"#,
+            r#"{"metric":"m","points":[[1,2,3]]}"#,
+            r#"{"metric":5,"points":[[1,2]]}"#,
+            r#"{"metric":"m","points":[[1,2]]} x"#,
+        ] {
             assert_eq!(parse(raw), Err(RecordError::Malformed), "{raw}");
         }
-        for raw in [r#"{"metric":"m","points":[[1,NaN]]}"#, r#"{"metric":"m","points":[[Infinity,1]]}"#, r#"{"metric":"m","points":[[1,1e999]]}"#] {
+        for raw in [
+            r#"{"metric":"m","points":[[1,NaN]]}"#,
+            r#"{"metric":"m","points":[[Infinity,1]]}"#,
+            r#"{"metric":"m","points":[[1,1e999]]}"#,
+        ] {
             assert_eq!(parse(raw), Err(RecordError::NotFinite), "{raw}");
         }
     }

@@ -60,6 +60,10 @@ impl Signals {
     pub fn take(&mut self) -> Vec<Signal> {
         let mut bytes = [0; 64];
         while matches!(self.pipe.read(&mut bytes), Ok(n) if n > 0) {}
-        self.flags.iter().filter(|(_, raised)| raised.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()
+        self.flags
+            .iter()
+            .filter(|(_, raised)| raised.swap(false, Ordering::SeqCst))
+            .map(|(signal, _)| *signal)
+            .collect()
     }
 }
