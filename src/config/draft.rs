@@ -3,7 +3,7 @@
 use log::LevelFilter;
 
 use super::redis::{REDIS_PORT, RedisUrl};
-use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage, WrapperChoice};
+use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
 use crate::protocol::url::Url;
 
 /// The fields as far as they are known, and the variables that become one field only together.
@@ -56,7 +56,7 @@ impl Draft {
             log_ttl_s: 0,
             metric_ttl_s: 0,
             metrics_bulk_size: 0,
-            wrapper: WrapperChoice::Datadog,
+            wrapper: "datadog",
             histogram_aggregates: Vec::new(),
             histogram_percentiles: Vec::new(),
             send_self_metrics: false,

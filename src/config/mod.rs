@@ -31,6 +31,7 @@ pub use self::error::{ConfigErrors, Mistake, ValueError};
 pub use self::proxy::{NoProxy, ProxyTarget};
 pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
+use crate::aggregate::HistogramAggregate;
 use crate::protocol::url::Url;
 
 /// What the agent is to do, checked.
@@ -62,8 +63,8 @@ pub struct Config {
     pub metric_ttl_s: u32,
     /// Most points taken per release.
     pub metrics_bulk_size: usize,
-    /// How samples become series.
-    pub wrapper: WrapperChoice,
+    /// How samples become series: a name of [`crate::aggregate::WRAPPERS`].
+    pub wrapper: &'static str,
     /// Summaries made of a histogram, each once.
     pub histogram_aggregates: Vec<HistogramAggregate>,
     /// Percentiles made of a histogram, as shares from 0 to 1.
@@ -86,32 +87,6 @@ pub struct Config {
     pub host_root: String,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
-}
-
-/// The ways to turn samples into series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrapperChoice {
-    /// As Datadog's own agent does.
-    Datadog,
-    /// Sums of counts, averages of anything else.
-    Simple,
-}
-
-/// The summaries of a histogram, next to its percentiles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HistogramAggregate {
-    /// The largest value.
-    Max,
-    /// The value in the middle.
-    Median,
-    /// The mean.
-    Avg,
-    /// How many values.
-    Count,
-    /// The smallest value.
-    Min,
-    /// All values together.
-    Sum,
 }
 
 /// The places records can be kept in.

@@ -7,12 +7,14 @@ use super::secret::{Exposure, Secret};
 use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
 use super::variable::Preset::{Required, Text, Unset};
 use super::variable::{Topic, Variable};
-use super::{HistogramAggregate, Storage, WrapperChoice};
+use super::Storage;
+use crate::aggregate::{HistogramAggregate, WRAPPERS};
+use crate::collect::{PLUGINS, host};
 
 /// Longest interval: a day, in seconds.
 pub const INTERVAL_S_MAX: u32 = 86_400;
-/// Longest time to live: a year, in seconds.
-pub const TTL_S_MAX: u32 = 31_536_000;
+/// Longest time to live, in seconds: more than a century, which is for ever.
+pub const TTL_S_MAX: u32 = 4_000_000_000;
 /// Most points a release may be told to take.
 pub const METRICS_BULK_SIZE_MAX: u32 = 100_000;
 /// Most characters of an API key; Datadog's have 32.
@@ -21,23 +23,20 @@ pub const API_KEY_CHARS_MAX: usize = 256;
 pub const HOST_CHARS_MAX: usize = 255;
 
 /// The plugins there are.
-pub const PLUGIN_NAMES: &[&str] = &["host"];
+fn plugin_names() -> Vec<&'static str> {
+    PLUGINS.iter().map(|plugin| plugin.name).collect()
+}
+
 /// What the host plugin can read.
-pub const HOST_METRIC_NAMES: &[&str] = &["cpu", "fs", "la", "ram", "network"];
-/// The words for wrappers.
-pub const WRAPPERS: &[Word<WrapperChoice>] = &[
-    ("datadog", WrapperChoice::Datadog),
-    ("simple", WrapperChoice::Simple),
-];
-/// The words for summaries of a histogram.
-pub const HISTOGRAM_AGGREGATES: &[Word<HistogramAggregate>] = &[
-    ("max", HistogramAggregate::Max),
-    ("median", HistogramAggregate::Median),
-    ("avg", HistogramAggregate::Avg),
-    ("count", HistogramAggregate::Count),
-    ("min", HistogramAggregate::Min),
-    ("sum", HistogramAggregate::Sum),
-];
+fn host_groups() -> Vec<&'static str> {
+    host::Group::ALL.iter().map(|group| group.word()).collect()
+}
+
+/// The wrappers there are.
+fn wrapper_words() -> Vec<Word<&'static str>> {
+    WRAPPERS.iter().map(|row| (row.name, row.name)).collect()
+}
+
 const INTAKE: &str = "an http:// or https:// address without credentials or query";
 const REDIS_FORMS: &str = "redis://[user:password@]host:port/db, rediss:// (TLS) or \
                            unix:///path?db=0, credentials with % escapes";
@@ -137,8 +136,8 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("METRICS_WRAPPER", Topic::Aggregation, Text("datadog"))
         .help("How samples become series")
         .word(
-            || names(WRAPPERS),
-            |d, t| put(&mut d.config.wrapper, value::word(t, WRAPPERS)),
+            || names(&wrapper_words()),
+            |d, t| put(&mut d.config.wrapper, value::word(t, &wrapper_words())),
         ),
     Variable::new(
         "HISTOGRAM_AGGREGATES",
@@ -147,11 +146,11 @@ pub static VARIABLES: &[Variable] = &[
     )
     .help("Summaries made of a histogram")
     .words(
-        || names(HISTOGRAM_AGGREGATES),
+        || names(&HistogramAggregate::WORDS),
         |d, t| {
             put(
                 &mut d.config.histogram_aggregates,
-                value::words(t, HISTOGRAM_AGGREGATES),
+                value::words(t, &HistogramAggregate::WORDS),
             )
         },
     ),
@@ -171,11 +170,11 @@ pub static VARIABLES: &[Variable] = &[
         .alias(&["COLLECT_PLUGINS"])
         .help("Plugins to run")
         .words(
-            || PLUGIN_NAMES.to_vec(),
+            plugin_names,
             |d, t| {
                 put(
                     &mut d.config.collector_plugins,
-                    value::names(t, PLUGIN_NAMES),
+                    value::names(t, &plugin_names()),
                 )
             },
         ),
@@ -192,11 +191,11 @@ pub static VARIABLES: &[Variable] = &[
     .alias(&["HOST_COLLECT_METRICS"])
     .help("What the host plugin reads")
     .words(
-        || HOST_METRIC_NAMES.to_vec(),
+        host_groups,
         |d, t| {
             put(
                 &mut d.config.host_metrics,
-                value::names(t, HOST_METRIC_NAMES),
+                value::names(t, &host_groups()),
             )
         },
     ),

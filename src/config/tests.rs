@@ -48,7 +48,7 @@ fn defaults() {
         (c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size),
         (64_800, 14_400, 10_000)
     );
-    assert_eq!(c.wrapper, WrapperChoice::Datadog);
+    assert_eq!(c.wrapper, "datadog");
     use HistogramAggregate::*;
     assert_eq!(c.histogram_aggregates, [Max, Median, Avg, Count]);
     assert_eq!(c.histogram_percentiles, [0.95]);
@@ -268,7 +268,7 @@ fn good_values() {
         (c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size),
         (7, 8, 100_000)
     );
-    assert_eq!(c.wrapper, WrapperChoice::Simple);
+    assert_eq!(c.wrapper, "simple");
     assert_eq!(
         c.histogram_aggregates,
         [HistogramAggregate::Sum, HistogramAggregate::Min]
