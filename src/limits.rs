@@ -73,3 +73,6 @@ pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
 
 const _: () = assert!(BATCH_BYTES_MAX * BATCH_OVERRUN_FACTOR < INTAKE_RAW_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
+
+/// Bytes read from Redis before the loop looks at its other sources.
+pub const REDIS_READ_BYTES_PER_TURN: usize = 256 << 10;

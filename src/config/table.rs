@@ -1,5 +1,6 @@
 //! The one table of variables. What a row can say is in [`super::variable`].
 
+use super::Storage;
 use super::error::ValueError;
 use super::proxy::{NoProxy, ProxyTarget};
 use super::redis::{self, RedisUrl};
@@ -7,7 +8,6 @@ use super::secret::{Exposure, Secret};
 use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
 use super::variable::Preset::{Required, Text, Unset};
 use super::variable::{Topic, Variable};
-use super::Storage;
 use crate::aggregate::{HistogramAggregate, WRAPPERS};
 use crate::collect::{PLUGINS, host};
 
@@ -169,15 +169,12 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("COLLECTOR_PLUGINS", Topic::Collectors, Text("[]"))
         .alias(&["COLLECT_PLUGINS"])
         .help("Plugins to run")
-        .words(
-            plugin_names,
-            |d, t| {
-                put(
-                    &mut d.config.collector_plugins,
-                    value::names(t, &plugin_names()),
-                )
-            },
-        ),
+        .words(plugin_names, |d, t| {
+            put(
+                &mut d.config.collector_plugins,
+                value::names(t, &plugin_names()),
+            )
+        }),
     Variable::new("CAPTURE_INTERVAL", Topic::Collectors, Text("30"))
         .help("Time between two readings of a plugin")
         .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
@@ -190,15 +187,9 @@ pub static VARIABLES: &[Variable] = &[
     )
     .alias(&["HOST_COLLECT_METRICS"])
     .help("What the host plugin reads")
-    .words(
-        host_groups,
-        |d, t| {
-            put(
-                &mut d.config.host_metrics,
-                value::names(t, &host_groups()),
-            )
-        },
-    ),
+    .words(host_groups, |d, t| {
+        put(&mut d.config.host_metrics, value::names(t, &host_groups()))
+    }),
     Variable::new("HOST_ROOT", Topic::Collectors, Text("/"))
         .help("Where the board's /proc, /sys and mounts are found (for containers)")
         .text("a path that begins with a slash", |d, t| {

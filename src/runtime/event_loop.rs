@@ -1,0 +1,241 @@
+//! The one loop: a single thread, a single poll.
+//!
+//! Each turn has one order: sources that are ready, each within its budget; timers that are due; one slice
+//! of the agent's work; and what all of these asked for. Then it sleeps until the next readiness or
+//! deadline, or not at all while a source has more or the agent has work.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::child;
+use super::clock;
+use super::http_client::{ExchangeLimits, HttpClient};
+use super::redis_link::{LinkEvent, RedisLink};
+use super::setup::{Intake, Parts};
+use super::signals::{Signal, Signals};
+use super::timer_wheel::TimerWheel;
+use crate::agent::{Action, Agent, Answer, Event, Mode, Timer};
+use crate::protocol::http::{Response, RetryAfter};
+
+const SIGNALS: Token = Token(0);
+/// Tokens of the connections; each owns the next one too, for its resolver.
+pub const REDIS: Token = Token(2);
+/// See [`REDIS`].
+pub const METRICS: Token = Token(4);
+
+const EVENTS_PER_TURN: usize = 64;
+
+/// Reads the configuration again and makes its parts; `None` keeps the old ones.
+pub type Reload<'a> = dyn FnMut() -> Option<Parts> + 'a;
+
+/// The loop and its sources.
+pub struct EventLoop {
+    poll: Poll,
+    signals: Signals,
+    timers: TimerWheel<Timer>,
+    redis: RedisLink,
+    metrics: HttpClient,
+    intake: Intake,
+    agent: Agent,
+    exit: Option<u8>,
+}
+
+impl EventLoop {
+    /// A loop that was not started.
+    ///
+    /// # Errors
+    /// The kernel refuses a poll or a pipe.
+    pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
+        let Parts {
+            settings,
+            collectors,
+            files,
+            redis,
+            intake,
+        } = parts;
+        let agent = Agent::new(settings, collectors, Box::new(files), mode, seed);
+        let poll = Poll::new()?;
+        let signals = Signals::install(poll.registry(), SIGNALS)?;
+        Ok(EventLoop {
+            poll,
+            signals,
+            timers: TimerWheel::new(clock::now().mono),
+            redis,
+            metrics: HttpClient::new(intake.endpoint.clone(), METRICS),
+            intake,
+            agent,
+            exit: None,
+        })
+    }
+
+    /// Runs until the agent ends; gives its exit status.
+    ///
+    /// # Errors
+    /// The poll itself fails.
+    pub fn run(&mut self, reload: &mut Reload<'_>) -> io::Result<u8> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        self.tell(Event::Started);
+        while self.exit.is_none() {
+            match self.poll.poll(&mut events, self.time_to_sleep()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+                result => result?,
+            }
+            let ready = |token: Token| {
+                events
+                    .iter()
+                    .any(|e| e.token() == token || e.token().0 == token.0 + 1)
+            };
+            let (signals, redis, metrics) = (ready(SIGNALS), ready(REDIS), ready(METRICS));
+            if signals {
+                self.take_signals(reload);
+            }
+            self.drive_redis(redis);
+            self.drive_metrics(metrics);
+            self.fire_timers();
+            self.work();
+        }
+        Ok(self.exit.unwrap_or_default())
+    }
+
+    fn drive_redis(&mut self, ready: bool) {
+        if ready || self.redis.has_more() || is_due(self.redis.deadline()) {
+            let mut events = Vec::new();
+            self.redis
+                .drive(self.poll.registry(), clock::now().mono, &mut events);
+            self.tell_of_redis(events);
+        }
+    }
+
+    fn tell_of_redis(&mut self, events: Vec<LinkEvent>) {
+        for event in events {
+            self.tell(match event {
+                LinkEvent::Up => Event::RedisUp,
+                LinkEvent::Down(reason) => Event::RedisDown(reason),
+                LinkEvent::Replies(replies) => Event::Replies(replies),
+            });
+        }
+    }
+
+    fn drive_metrics(&mut self, ready: bool) {
+        if !ready && !is_due(self.metrics.deadline()) {
+            return;
+        }
+        if let Some(result) = self.metrics.ready(self.poll.registry(), clock::now().mono) {
+            let answer = result.map(answer_of).map_err(|failure| failure.to_string());
+            self.tell(Event::Answered(answer));
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(timer) = self.timers.pop_due(clock::now().mono) {
+            self.tell(Event::Timer(timer));
+        }
+    }
+
+    fn work(&mut self) {
+        if self.agent.has_work() {
+            let mut actions = Vec::new();
+            self.agent.work(clock::now(), &mut actions);
+            self.carry_out(actions);
+        }
+    }
+
+    fn take_signals(&mut self, reload: &mut Reload<'_>) {
+        for signal in self.signals.take() {
+            match signal {
+                Signal::Stop => self.tell(Event::Stop),
+                Signal::ReleaseNow => self.tell(Event::ReleaseNow),
+                Signal::Reload => self.reload(reload()),
+                Signal::ChildEnded => {
+                    child::reap();
+                }
+            }
+        }
+    }
+
+    /// Everything the new configuration may have changed is made anew; what was under way is repeated.
+    fn reload(&mut self, parts: Option<Parts>) {
+        let Some(parts) = parts else { return };
+        const REASON: &str = "connecting anew with the new configuration";
+        let was_sending = !self.metrics.is_idle();
+        self.metrics = HttpClient::new(parts.intake.endpoint.clone(), METRICS);
+        self.intake = parts.intake;
+        if was_sending {
+            self.tell(Event::Answered(Err(REASON.to_owned())));
+        }
+        self.tell(Event::RedisDown(REASON.to_owned()));
+        self.redis = parts.redis;
+        self.tell(Event::Reload(parts.settings, parts.collectors));
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.agent.handle(event, clock::now(), &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let mut redis_events = Vec::new();
+        for action in actions {
+            let now = clock::now().mono;
+            match action {
+                Action::Redis(request) => self.redis.send(&request, now, &mut redis_events),
+                Action::Post(body) => self.post(body, now),
+                Action::Arm(timer, at) => self.timers.insert(timer, at),
+                Action::Disarm(timer) => self.timers.cancel(timer),
+                Action::Exit(status) => self.exit = Some(status),
+            }
+        }
+        self.tell_of_redis(redis_events);
+    }
+
+    fn post(&mut self, body: Vec<u8>, now: Instant) {
+        let request = self.intake.request(body);
+        if let Err(failure) = self.metrics.start(
+            request,
+            ExchangeLimits::default(),
+            self.poll.registry(),
+            now,
+        ) {
+            self.tell(Event::Answered(Err(failure.to_string())));
+        }
+    }
+
+    /// `None` is for ever: only a signal or a peer wakes the loop then.
+    fn time_to_sleep(&self) -> Option<Duration> {
+        if self.agent.has_work() || self.redis.has_more() {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [
+            self.timers.next_deadline(),
+            self.redis.deadline(),
+            self.metrics.deadline(),
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(clock::now().mono))
+    }
+}
+
+fn is_due(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|at| at <= clock::now().mono)
+}
+
+fn answer_of(response: Response) -> Answer {
+    let now_s = clock::now().wall_s;
+    let retry_after = response.retry_after.map(|retry| match retry {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+        RetryAfter::Date(at_s) => {
+            // By the peer's own clock where it tells it: ours may be wrong.
+            let now_s = response.date.map_or(now_s, |date| date as f64);
+            Duration::from_secs_f64((at_s as f64 - now_s).clamp(0.0, 86_400.0))
+        }
+    });
+    let excerpt: Vec<u8> = response.body.into_iter().take(512).collect();
+    Answer {
+        status: response.status,
+        retry_after,
+        excerpt: String::from_utf8_lossy(&excerpt).into_owned(),
+    }
+}
