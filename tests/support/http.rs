@@ -19,7 +19,10 @@ pub struct RawRequest {
 
 impl RawRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -30,10 +33,15 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
             break end + 4;
         }
         if !read_more(stream, buffer)? {
-            return if buffer.is_empty() { Ok(None) } else { Err(cut()) };
+            return if buffer.is_empty() {
+                Ok(None)
+            } else {
+                Err(cut())
+            };
         }
     };
-    let head = String::from_utf8(buffer[..head_end].to_vec()).map_err(|_| wrong("the head is not text"))?;
+    let head = String::from_utf8(buffer[..head_end].to_vec())
+        .map_err(|_| wrong("the head is not text"))?;
     let mut lines = head.split("\r\n");
     let request_line: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
     let [method, path, "HTTP/1.1"] = request_line[..] else {
@@ -41,16 +49,28 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
     };
     let mut headers = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header without a colon"))?;
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| wrong("a header without a colon"))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut request =
-        RawRequest { method: method.to_owned(), path: path.to_owned(), headers, body: Vec::new(), wire_bytes: 0 };
-    let end = if request.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+    let mut request = RawRequest {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers,
+        body: Vec::new(),
+        wire_bytes: 0,
+    };
+    let end = if request
+        .header("transfer-encoding")
+        .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+    {
         read_chunks(stream, buffer, head_end, &mut request.body)?
     } else {
         let length = match request.header("content-length") {
-            Some(value) => value.parse().map_err(|_| wrong("content-length is no number"))?,
+            Some(value) => value
+                .parse()
+                .map_err(|_| wrong("content-length is no number"))?,
             None => 0,
         };
         fill(stream, buffer, head_end + length)?;
@@ -63,7 +83,12 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
 }
 
 /// Reads a chunked body that begins at `at`; gives back where it ends.
-fn read_chunks(stream: &mut dyn Read, buffer: &mut Vec<u8>, mut at: usize, body: &mut Vec<u8>) -> io::Result<usize> {
+fn read_chunks(
+    stream: &mut dyn Read,
+    buffer: &mut Vec<u8>,
+    mut at: usize,
+    body: &mut Vec<u8>,
+) -> io::Result<usize> {
     loop {
         let line_end = loop {
             if let Some(end) = find(&buffer[at..], b"\r\n") {
@@ -105,7 +130,9 @@ fn read_more(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn wrong(what: &str) -> io::Error {
@@ -113,5 +140,8 @@ fn wrong(what: &str) -> io::Error {
 }
 
 fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "cut in the middle of a request")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "cut in the middle of a request",
+    )
 }

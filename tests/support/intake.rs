@@ -1,10 +1,10 @@
 //! A scripted intake: an HTTP server, plain or TLS, that records what it gets and misbehaves as told.
 
+use super::behaviour::{Behaviour, status};
 use super::http::{self, RawRequest};
 use super::json::{self, Value};
 use super::tls::Pki;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,59 +45,20 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The elements of `series`.
     pub fn series(&self) -> &[Value] {
-        json::items(self.json.as_ref().and_then(|json| json::get(json, "series")))
+        json::items(
+            self.json
+                .as_ref()
+                .and_then(|json| json::get(json, "series")),
+        )
     }
-}
-
-/// An answer in full.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: &'static str,
-}
-
-/// What the intake does with a request.
-#[derive(Debug, Clone)]
-pub enum Behaviour {
-    Answer(Answer),
-    /// Answers in one piece and closes at once, without saying so in a header.
-    AnswerThenClose(Answer),
-    /// Answers byte by byte.
-    Trickle(Answer, Duration),
-    /// Never answers, and keeps the connection.
-    Hang,
-    CloseBeforeHead,
-    /// Sends the head of a 202 that promises a body, then closes.
-    CloseAfterHead,
-    /// Sends RST instead of an answer.
-    Reset,
-}
-
-/// An answer with nothing but a status.
-pub fn status(status: u16) -> Behaviour {
-    Behaviour::Answer(answer(status))
-}
-
-pub fn answer(status: u16) -> Answer {
-    Answer { status, headers: Vec::new(), body: if status < 300 { "{\"status\":\"ok\"}" } else { "{\"errors\":[\"scripted\"]}" } }
-}
-
-/// The first requests get `first`, one after the other; all later ones `then`.
-pub fn in_turn(first: Vec<Behaviour>, then: Behaviour) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
-    let mut queue = first.into_iter();
-    move |_| queue.next().unwrap_or_else(|| then.clone())
-}
-
-/// `bad` for every body that holds `text`, 202 for the others.
-pub fn when_body_has(text: &str, bad: Behaviour) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
-    let text = text.to_owned();
-    move |request| if request.text.contains(&text) { bad.clone() } else { status(202) }
 }
 
 type Script = Box<dyn FnMut(&Request) -> Behaviour + Send>;
@@ -128,7 +89,10 @@ impl Intake {
         Intake::start(|_| status(202))
     }
 
-    pub fn start_tls(pki: &Pki, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
+    pub fn start_tls(
+        pki: &Pki,
+        script: impl FnMut(&Request) -> Behaviour + Send + 'static,
+    ) -> Intake {
         Intake::listen(Some(pki.server_config()), Box::new(script))
     }
 
@@ -165,7 +129,11 @@ impl Intake {
     }
 
     pub fn url_of(&self, host: &str) -> String {
-        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port)
+        format!(
+            "{}://{host}:{}/api",
+            if self.tls { "https" } else { "http" },
+            self.port
+        )
     }
 
     /// Behaves like this from now on.
@@ -186,7 +154,9 @@ impl Intake {
         let deadline = Instant::now() + limit;
         let mut requests = self.shared.requests.lock().unwrap();
         while !fits(&requests) {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
             requests = self.shared.arrived.wait_timeout(requests, left).unwrap().0;
         }
         true
@@ -220,7 +190,12 @@ impl Read for Link<'_> {
                 Stream::Tls(stream) => stream.read(buffer),
             };
             match result {
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
                     if self.stopped.load(Ordering::SeqCst) {
                         return Err(error);
                     }
@@ -265,7 +240,10 @@ fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) 
             Stream::Tls(Box::new(StreamOwned::new(session, socket)))
         }
     };
-    let mut link = Link { stream, stopped: &shared.stopped };
+    let mut link = Link {
+        stream,
+        stopped: &shared.stopped,
+    };
     let mut buffer = Vec::new();
     while let Some(raw) = http::read_request(&mut link, &mut buffer)? {
         let behaviour = record(raw, connection, link.resumed(), shared);
@@ -278,9 +256,12 @@ fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) 
 
 /// Keeps the request and asks the script what to do.
 fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) -> Behaviour {
-    let deflated = raw.header("content-encoding").is_some_and(|encoding| encoding == "deflate");
+    let deflated = raw
+        .header("content-encoding")
+        .is_some_and(|encoding| encoding == "deflate");
     let body = if deflated {
-        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&raw.body, BODY_BYTES_MAX).unwrap_or_default()
+        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&raw.body, BODY_BYTES_MAX)
+            .unwrap_or_default()
     } else {
         raw.body.clone()
     };
@@ -302,9 +283,9 @@ fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) ->
     };
     let behaviour = (shared.script.lock().unwrap())(&request);
     (request.stored, request.acknowledged) = match &behaviour {
-        Behaviour::Answer(answer) | Behaviour::AnswerThenClose(answer) | Behaviour::Trickle(answer, _) => {
-            (answer.status < 300, answer.status < 300)
-        }
+        Behaviour::Answer(answer)
+        | Behaviour::AnswerThenClose(answer)
+        | Behaviour::Trickle(answer, _) => (answer.status < 300, answer.status < 300),
         _ => (true, false),
     };
     let mut requests = shared.requests.lock().unwrap();
@@ -317,10 +298,10 @@ fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) ->
 /// Does what the script said; true when the connection goes on.
 fn act(behaviour: Behaviour, link: &mut Link) -> io::Result<bool> {
     match behaviour {
-        Behaviour::Answer(answer) => link.send(&render(&answer)).map(|()| true),
-        Behaviour::AnswerThenClose(answer) => link.send(&render(&answer)).map(|()| false),
+        Behaviour::Answer(answer) => link.send(&answer.render()).map(|()| true),
+        Behaviour::AnswerThenClose(answer) => link.send(&answer.render()).map(|()| false),
         Behaviour::Trickle(answer, every) => {
-            for byte in render(&answer) {
+            for byte in answer.render() {
                 link.send(&[byte])?;
                 std::thread::sleep(every);
             }
@@ -342,13 +323,4 @@ fn act(behaviour: Behaviour, link: &mut Link) -> io::Result<bool> {
             Ok(false)
         }
     }
-}
-
-fn render(answer: &Answer) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {} Scripted\r\nContent-Type: application/json\r\n", answer.status);
-    for (name, value) in &answer.headers {
-        let _ = write!(head, "{name}: {value}\r\n");
-    }
-    let _ = write!(head, "Content-Length: {}\r\n\r\n{}", answer.body.len(), answer.body);
-    head.into_bytes()
 }

@@ -16,9 +16,15 @@ use std::time::Duration;
 pub enum Trouble {
     None,
     /// Carries out commands of this name and closes instead of passing the reply on; so many times.
-    LoseReply { command: &'static str, times: u32 },
+    LoseReply {
+        command: &'static str,
+        times: u32,
+    },
     /// Takes commands of this name and closes without carrying them out; so many times.
-    LoseCommand { command: &'static str, times: u32 },
+    LoseCommand {
+        command: &'static str,
+        times: u32,
+    },
     /// Takes commands and never answers, on the connections of now and later ones.
     Hang,
     /// Passes replies on one byte at a time.
@@ -107,17 +113,25 @@ impl Shared {
             Trouble::None => Fate::Pass,
             Trouble::Hang => Fate::Hang,
             Trouble::Trickle => Fate::Trickle,
-            Trouble::LoseReply { command: spoiled, times } if *spoiled == command => {
+            Trouble::LoseReply {
+                command: spoiled,
+                times,
+            } if *spoiled == command => {
                 *times -= 1;
                 Fate::LoseReply
             }
-            Trouble::LoseCommand { command: spoiled, times } if *spoiled == command => {
+            Trouble::LoseCommand {
+                command: spoiled,
+                times,
+            } if *spoiled == command => {
                 *times -= 1;
                 Fate::LoseCommand
             }
             Trouble::LoseReply { .. } | Trouble::LoseCommand { .. } => Fate::Pass,
         };
-        if let Trouble::LoseReply { times: 0, .. } | Trouble::LoseCommand { times: 0, .. } = *trouble {
+        if let Trouble::LoseReply { times: 0, .. } | Trouble::LoseCommand { times: 0, .. } =
+            *trouble
+        {
             *trouble = Trouble::None;
         }
         fate
@@ -165,7 +179,9 @@ fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
     if from.read_until(b'\n', to)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let line = std::str::from_utf8(&to[start..]).unwrap_or_default().trim_end();
+    let line = std::str::from_utf8(&to[start..])
+        .unwrap_or_default()
+        .trim_end();
     let (kind, count) = line.split_at_checked(1).unwrap_or_default();
     let count: i64 = count.parse().unwrap_or(-1);
     match kind {
@@ -181,5 +197,8 @@ fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
 /// The name in a command that is an array of bulk strings.
 fn name_of(request: &[u8]) -> String {
     let text = String::from_utf8_lossy(request);
-    text.split("\r\n").nth(2).unwrap_or_default().to_ascii_uppercase()
+    text.split("\r\n")
+        .nth(2)
+        .unwrap_or_default()
+        .to_ascii_uppercase()
 }

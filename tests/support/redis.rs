@@ -13,8 +13,6 @@ use std::time::Duration;
 /// Tries at a free port before giving up.
 const START_TRIES: u32 = 5;
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// Records per pipeline when a test fills a queue.
-const CHUNK: usize = 1000;
 
 /// How a server differs from one with nothing but memory.
 #[derive(Default)]
@@ -32,7 +30,8 @@ pub struct Options<'a> {
 pub struct RedisServer {
     child: Option<Child>,
     dir: TempDir,
-    arguments: Vec<String>,
+    /// The command line but for the addresses; what is added counts from the next launch.
+    pub arguments: Vec<String>,
     with_tls: bool,
     password: Option<String>,
     pub port: u16,
@@ -63,7 +62,8 @@ impl RedisServer {
             return None;
         }
         let mut arguments: Vec<String> = Vec::new();
-        let mut add = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
+        let mut add =
+            |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
         add("save", "");
         add("appendonly", if options.append_only { "yes" } else { "no" });
         add("appendfsync", "always");
@@ -76,7 +76,12 @@ impl RedisServer {
             add("tls-ca-cert-file", &pki.ca_file().to_string_lossy());
             add("tls-auth-clients", "no");
         }
-        arguments.extend(options.arguments.iter().map(|&argument| argument.to_owned()));
+        arguments.extend(
+            options
+                .arguments
+                .iter()
+                .map(|&argument| argument.to_owned()),
+        );
         let mut server = RedisServer {
             child: None,
             dir: TempDir::new(),
@@ -97,23 +102,40 @@ impl RedisServer {
 
     /// Starts the server on the address it has.
     pub fn launch(&mut self) {
-        assert!(self.try_launch(), "redis-server does not start on port {}:\n{}", self.port, self.log());
+        assert!(
+            self.try_launch(),
+            "redis-server does not start on port {}:\n{}",
+            self.port,
+            self.log()
+        );
     }
 
     fn try_launch(&mut self) -> bool {
         assert!(self.child.is_none(), "the server runs already");
-        let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
+        std::fs::create_dir_all(self.data_dir()).unwrap();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("log"))
+            .unwrap();
         let mut child = Command::new(find_program("redis-server").unwrap())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--tls-port", &self.tls_port.to_string()])
-            .args(["--unixsocket", &self.socket().to_string_lossy(), "--dir", &self.dir.path().to_string_lossy()])
+            .args([
+                "--unixsocket",
+                &self.socket().to_string_lossy(),
+                "--dir",
+                &self.data_dir().to_string_lossy(),
+            ])
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let answers = wait_until(START_LIMIT, || child.try_wait().unwrap().is_some() || self.answers());
+        let answers = wait_until(START_LIMIT, || {
+            child.try_wait().unwrap().is_some() || self.answers()
+        });
         let runs = answers && child.try_wait().unwrap().is_none();
         if runs {
             self.child = Some(child);
@@ -147,6 +169,11 @@ impl RedisServer {
         self.dir.join("redis.sock")
     }
 
+    /// Where it keeps what it writes to disk; it works in this directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
@@ -172,7 +199,9 @@ impl RedisServer {
         if let Some(password) = password {
             settings = settings.set_password(password);
         }
-        let info = ConnectionAddr::Unix(self.socket()).into_connection_info()?.set_redis_settings(settings);
+        let info = ConnectionAddr::Unix(self.socket())
+            .into_connection_info()?
+            .set_redis_settings(settings);
         Ok(Client(redis::Client::open(info)?.get_connection()?))
     }
 }
@@ -189,7 +218,8 @@ pub struct Client(redis::Connection);
 impl Client {
     /// The reply to a command that must succeed.
     pub fn run<T: FromRedisValue>(&mut self, command: &[&str]) -> T {
-        self.attempt(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        self.attempt(command)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
     pub fn attempt<T: FromRedisValue>(&mut self, command: &[&str]) -> RedisResult<T> {
@@ -203,26 +233,40 @@ impl Client {
         let mut pipe = redis::pipe();
         pipe.atomic();
         if let Some(score) = score {
-            pipe.cmd("ZADD").arg(format!("{queue}.keys")).arg(score).arg(key).ignore();
+            pipe.cmd("ZADD")
+                .arg(format!("{queue}.keys"))
+                .arg(score)
+                .arg(key)
+                .ignore();
         }
         if let Some(value) = value {
-            pipe.cmd("HSET").arg(format!("{queue}.values")).arg(key).arg(value).ignore();
+            pipe.cmd("HSET")
+                .arg(format!("{queue}.values"))
+                .arg(key)
+                .arg(value)
+                .ignore();
         }
         pipe.query::<()>(&mut self.0).unwrap();
     }
 
-    /// Writes many records, each with its score; the keys are `PREFIX-0`, `PREFIX-1` and so on.
+    /// Writes many records at once, each with its score; the keys are `PREFIX-0`, `PREFIX-1` and so on.
     pub fn fill(&mut self, queue: &str, prefix: &str, records: &[(f64, String)]) {
-        for (chunk_number, chunk) in records.chunks(CHUNK).enumerate() {
-            let mut pipe = redis::pipe();
-            pipe.atomic();
-            for (i, (score, value)) in chunk.iter().enumerate() {
-                let key = format!("{prefix}-{}", chunk_number * CHUNK + i);
-                pipe.cmd("ZADD").arg(format!("{queue}.keys")).arg(score).arg(&key).ignore();
-                pipe.cmd("HSET").arg(format!("{queue}.values")).arg(&key).arg(value).ignore();
-            }
-            pipe.query::<()>(&mut self.0).unwrap();
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for (i, (score, value)) in records.iter().enumerate() {
+            let key = format!("{prefix}-{i}");
+            pipe.cmd("ZADD")
+                .arg(format!("{queue}.keys"))
+                .arg(score)
+                .arg(&key)
+                .ignore();
+            pipe.cmd("HSET")
+                .arg(format!("{queue}.values"))
+                .arg(&key)
+                .arg(value)
+                .ignore();
         }
+        pipe.query::<()>(&mut self.0).unwrap();
     }
 
     pub fn sizes(&mut self) -> Sizes {
@@ -231,7 +275,11 @@ impl Client {
             let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
             keys.max(values)
         };
-        Sizes { raw: size(RAW), claimed: size(CLAIMED), wrapped: size(WRAPPED) }
+        Sizes {
+            raw: size(RAW),
+            claimed: size(CLAIMED),
+            wrapped: size(WRAPPED),
+        }
     }
 
     /// The records of a queue in its order. Keys without a value and values without a key fail the test.

@@ -31,13 +31,17 @@ impl Pki {
         dir.write("server.pem", &leaf_certificate.pem());
         dir.write("server.key", &leaf_key.serialize_pem());
         let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf_certificate.der().clone()], key)
-            .unwrap();
-        Pki { dir, server: Arc::new(server) }
+        let server =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf_certificate.der().clone()], key)
+                .unwrap();
+        Pki {
+            dir,
+            server: Arc::new(server),
+        }
     }
 
     /// What `SSL_CERT_FILE` names.
