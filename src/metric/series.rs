@@ -60,13 +60,7 @@ pub struct Series {
 impl Series {
     /// A reading of the agent's own: a gauge.
     pub fn gauge(name: &str, tags: Tags, value: Number, timestamp: f64) -> Series {
-        Series {
-            name: name.to_owned(),
-            kind: SeriesKind::Gauge,
-            tags,
-            interval_s: None,
-            point: Point { timestamp, value },
-        }
+        Series { name: name.to_owned(), kind: SeriesKind::Gauge, tags, interval_s: None, point: Point { timestamp, value } }
     }
 
     /// Appends the record that stands in the wrapped queue:

@@ -32,11 +32,7 @@ impl Tags {
             json::write_string(tag, &mut out);
         }
         out.push(b']');
-        Tags(
-            String::from_utf8(out)
-                .unwrap_or_else(|_| "[]".to_owned())
-                .into(),
-        )
+        Tags(String::from_utf8(out).unwrap_or_else(|_| "[]".to_owned()).into())
     }
 
     /// The canonical text.

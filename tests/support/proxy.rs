@@ -173,7 +173,7 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Copies one RESP value as it stands.
+/// Copies one value of RESP 2 or 3 as it stands.
 fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
     let start = to.len();
     if from.read_until(b'\n', to)? == 0 {
@@ -185,11 +185,12 @@ fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
     let (kind, count) = line.split_at_checked(1).unwrap_or_default();
     let count: i64 = count.parse().unwrap_or(-1);
     match kind {
-        "$" if count >= 0 => {
+        "$" | "=" if count >= 0 => {
             let length = u64::try_from(count + 2).unwrap_or(0);
             from.take(length).read_to_end(to).map(|_| ())
         }
-        "*" => (0..count).try_for_each(|_| copy_frame(from, to)),
+        "*" | "~" => (0..count).try_for_each(|_| copy_frame(from, to)),
+        "%" => (0..2 * count).try_for_each(|_| copy_frame(from, to)),
         _ => Ok(()),
     }
 }

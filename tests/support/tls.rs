@@ -1,7 +1,10 @@
 //! A private certificate authority, and a server certificate of its for `127.0.0.1` and `localhost`.
 
 use super::temp::TempDir;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use std::path::PathBuf;
@@ -18,11 +21,14 @@ impl Pki {
         let mut ca = CertificateParams::new(Vec::default()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        ca.distinguished_name = named("a private authority");
         let ca_key = KeyPair::generate().unwrap();
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);
 
-        let leaf = CertificateParams::new(["127.0.0.1", "localhost"].map(String::from)).unwrap();
+        let mut leaf =
+            CertificateParams::new(["127.0.0.1", "localhost"].map(String::from)).unwrap();
+        leaf.distinguished_name = named("localhost");
         let leaf_key = KeyPair::generate().unwrap();
         let leaf_certificate = leaf.signed_by(&leaf_key, &issuer).unwrap();
 
@@ -60,4 +66,11 @@ impl Pki {
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
+}
+
+/// OpenSSL takes a certificate whose issuer has the subject's name for one that signed itself.
+fn named(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
 }
