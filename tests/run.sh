@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them. For Debian 12 with Rust; works from any directory.
+#
+#   tests/run.sh [ARGUMENTS OF cargo test]
+#
+# With CI=true a test that cannot run fails; otherwise it says why it was skipped.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly CLIENT='chouette-iot-client==0.0.1'
+readonly VENV=target/venv
+readonly INSTALL_LIMIT=10m
+# Building from nothing on a slow board takes longer than the tests themselves.
+readonly TEST_LIMIT=${CHOUETTE_TEST_LIMIT:-40m}
+
+# program → Debian package
+missing_packages() {
+    command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
+    command -v redis-server >/dev/null || echo redis-server
+    command -v victoria-metrics >/dev/null || echo victoria-metrics
+    if [[ -z ${CHOUETTE_TEST_PYTHON:-} && ! -x $VENV/bin/python ]]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    fi
+}
+
+as_root() {
+    if [[ $(id -u) -eq 0 ]]; then
+        "$@"
+    else
+        sudo --non-interactive "$@"
+    fi
+}
+
+install_packages() {
+    local packages=("$@")
+    if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
+        echo "not installed, and neither root nor sudo to install it: ${packages[*]}" >&2
+        echo "    apt-get install --no-install-recommends ${packages[*]}" >&2
+        return
+    fi
+    echo "installing ${packages[*]}"
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}")
+    # The services that the packages start are none of the tests' business: each test has servers of its own.
+    as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null ||
+        { as_root timeout "$INSTALL_LIMIT" apt-get update -qq &&
+            as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null; } ||
+        echo "could not install ${packages[*]}" >&2
+}
+
+install_client() {
+    if [[ -n ${CHOUETTE_TEST_PYTHON:-} ]] || REDIS_HOST=localhost "$VENV/bin/python" -c 'import chouette_iot_client' 2>/dev/null; then
+        return
+    fi
+    echo "installing $CLIENT into $VENV"
+    timeout "$INSTALL_LIMIT" python3 -m venv --clear "$VENV" &&
+        timeout "$INSTALL_LIMIT" "$VENV/bin/pip" install --quiet --disable-pip-version-check "$CLIENT" ||
+        echo "could not install $CLIENT" >&2
+}
+
+main() {
+    local packages
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]})); then
+        install_packages "${packages[@]}"
+    fi
+    install_client
+
+    mkdir -p target
+    local log
+    log=$(mktemp target/tests.XXXXXX)
+    # shellcheck disable=SC2064 # the name is to be put in now
+    trap "rm -f '$log'" EXIT
+    # Most tests wait for something most of the time: more of them at once than there are processors.
+    export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8}
+    local code=0
+    local limit=(timeout --kill-after=30s)
+    if [[ -t 0 ]]; then
+        # Lets Ctrl-C reach the tests.
+        limit+=(--foreground)
+    fi
+    "${limit[@]}" "$TEST_LIMIT" cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || code=$?
+    if ((code == 124)); then
+        echo "the tests took longer than $TEST_LIMIT" >&2
+    fi
+
+    echo
+    # The line may stand behind the name of the test.
+    grep --only-matching 'skipped: .*' "$log" | sort -u || echo 'nothing was skipped'
+    return "$code"
+}
+
+main "$@"

@@ -1,0 +1,326 @@
+//! A scripted intake: an HTTP server, plain or TLS, that records what it gets and misbehaves as told.
+
+use super::behaviour::{Behaviour, status};
+use super::http::{self, RawRequest};
+use super::json::{self, Value};
+use super::tls::Pki;
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// How often a waiting connection looks whether the intake is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A body that inflates to more than this is not decoded.
+const BODY_BYTES_MAX: usize = 128 << 20;
+
+/// One request and what became of it.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Counted from 0 over all connections.
+    pub number: usize,
+    /// Counted from 0.
+    pub connection: usize,
+    /// Whether the TLS session of an earlier connection was taken up.
+    pub resumed: bool,
+    pub at: Option<Instant>,
+    pub method: String,
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Head and body on the wire, without TLS.
+    pub wire_bytes: usize,
+    /// The body as sent.
+    pub body_bytes: usize,
+    /// The body, inflated.
+    pub text: String,
+    pub json: Option<Value>,
+    /// The server may have kept it: it said so, or its answer never arrived.
+    pub stored: bool,
+    /// The server said that it kept it.
+    pub acknowledged: bool,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The elements of `series`.
+    pub fn series(&self) -> &[Value] {
+        json::items(
+            self.json
+                .as_ref()
+                .and_then(|json| json::get(json, "series")),
+        )
+    }
+}
+
+type Script = Box<dyn FnMut(&Request) -> Behaviour + Send>;
+
+struct Shared {
+    requests: Mutex<Vec<Arc<Request>>>,
+    arrived: Condvar,
+    script: Mutex<Script>,
+    connections: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+/// The server; it ends on drop.
+pub struct Intake {
+    shared: Arc<Shared>,
+    port: u16,
+    tls: bool,
+}
+
+impl Intake {
+    /// A plain server with this script.
+    pub fn start(script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
+        Intake::listen(None, Box::new(script))
+    }
+
+    /// One that accepts everything.
+    pub fn accepting() -> Intake {
+        Intake::start(|_| status(202))
+    }
+
+    pub fn start_tls(
+        pki: &Pki,
+        script: impl FnMut(&Request) -> Behaviour + Send + 'static,
+    ) -> Intake {
+        Intake::listen(Some(pki.server_config()), Box::new(script))
+    }
+
+    fn listen(config: Option<Arc<ServerConfig>>, script: Script) -> Intake {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            requests: Mutex::default(),
+            arrived: Condvar::new(),
+            script: Mutex::new(script),
+            connections: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+        });
+        let tls = config.is_some();
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if accepting.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (shared, config) = (Arc::clone(&accepting), config.clone());
+                std::thread::spawn(move || {
+                    // How a connection ends is up to the client and the script; what arrived whole is recorded.
+                    let _ = serve(stream, config, &shared);
+                });
+            }
+        });
+        Intake { shared, port, tls }
+    }
+
+    /// What `DATADOG_URL` is set to.
+    pub fn url(&self) -> String {
+        self.url_of("127.0.0.1")
+    }
+
+    pub fn url_of(&self, host: &str) -> String {
+        format!(
+            "{}://{host}:{}/api",
+            if self.tls { "https" } else { "http" },
+            self.port
+        )
+    }
+
+    /// Behaves like this from now on.
+    pub fn behave(&self, script: impl FnMut(&Request) -> Behaviour + Send + 'static) {
+        *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    pub fn requests(&self) -> Vec<Arc<Request>> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    pub fn connection_count(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until what has arrived fits; false when it did not within `limit`.
+    pub fn wait_for(&self, limit: Duration, mut fits: impl FnMut(&[Arc<Request>]) -> bool) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut requests = self.shared.requests.lock().unwrap();
+        while !fits(&requests) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            requests = self.shared.arrived.wait_timeout(requests, left).unwrap().0;
+        }
+        true
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+/// A connection whose reads end when the intake does.
+struct Link<'a> {
+    stream: Stream,
+    stopped: &'a AtomicBool,
+}
+
+impl Read for Link<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let result = match &mut self.stream {
+                Stream::Plain(stream) => stream.read(buffer),
+                Stream::Tls(stream) => stream.read(buffer),
+            };
+            match result {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    if self.stopped.load(Ordering::SeqCst) {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Link<'_> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn resumed(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.conn.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}
+
+fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) -> io::Result<()> {
+    let connection = shared.connections.fetch_add(1, Ordering::SeqCst);
+    socket.set_read_timeout(Some(LOOK_EVERY))?;
+    socket.set_nodelay(true)?;
+    let stream = match config {
+        None => Stream::Plain(socket),
+        Some(config) => {
+            let session = ServerConnection::new(config).map_err(io::Error::other)?;
+            Stream::Tls(Box::new(StreamOwned::new(session, socket)))
+        }
+    };
+    let mut link = Link {
+        stream,
+        stopped: &shared.stopped,
+    };
+    let mut buffer = Vec::new();
+    while let Some(raw) = http::read_request(&mut link, &mut buffer)? {
+        let behaviour = record(raw, connection, link.resumed(), shared);
+        if !act(behaviour, &mut link)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the request and asks the script what to do.
+fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) -> Behaviour {
+    let deflated = raw
+        .header("content-encoding")
+        .is_some_and(|encoding| encoding == "deflate");
+    let body = if deflated {
+        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&raw.body, BODY_BYTES_MAX)
+            .unwrap_or_default()
+    } else {
+        raw.body.clone()
+    };
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let mut request = Request {
+        number: 0,
+        connection,
+        resumed,
+        at: Some(Instant::now()),
+        method: raw.method,
+        path: raw.path,
+        headers: raw.headers,
+        wire_bytes: raw.wire_bytes,
+        body_bytes: raw.body.len(),
+        json: json::parse(&text).ok(),
+        text,
+        stored: false,
+        acknowledged: false,
+    };
+    let behaviour = (shared.script.lock().unwrap())(&request);
+    (request.stored, request.acknowledged) = match &behaviour {
+        Behaviour::Answer(answer)
+        | Behaviour::AnswerThenClose(answer)
+        | Behaviour::Trickle(answer, _) => (answer.status < 300, answer.status < 300),
+        _ => (true, false),
+    };
+    let mut requests = shared.requests.lock().unwrap();
+    request.number = requests.len();
+    requests.push(Arc::new(request));
+    shared.arrived.notify_all();
+    behaviour
+}
+
+/// Does what the script said; true when the connection goes on.
+fn act(behaviour: Behaviour, link: &mut Link) -> io::Result<bool> {
+    match behaviour {
+        Behaviour::Answer(answer) => link.send(&answer.render()).map(|()| true),
+        Behaviour::AnswerThenClose(answer) => link.send(&answer.render()).map(|()| false),
+        Behaviour::Trickle(answer, every) => {
+            for byte in answer.render() {
+                link.send(&[byte])?;
+                std::thread::sleep(every);
+            }
+            Ok(true)
+        }
+        Behaviour::Hang => {
+            // Until the client goes away; what it might still send is of no interest.
+            let mut ignored = [0; 1024];
+            while link.read(&mut ignored)? > 0 {}
+            Ok(false)
+        }
+        Behaviour::CloseBeforeHead => Ok(false),
+        Behaviour::CloseAfterHead => {
+            link.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n")?;
+            Ok(false)
+        }
+        Behaviour::Reset => {
+            socket2::SockRef::from(link.socket()).set_linger(Some(Duration::ZERO))?;
+            Ok(false)
+        }
+    }
+}

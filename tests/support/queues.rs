@@ -1,0 +1,65 @@
+//! The queues in Redis as applications and the agent see them.
+
+use super::json;
+
+pub const RAW: &str = "chouette:metrics:raw";
+pub const CLAIMED: &str = "chouette:metrics:claimed";
+pub const WRAPPED: &str = "chouette:metrics:wrapped";
+
+/// A raw metric as an application writes it. `value` is JSON.
+pub fn raw_record(
+    metric: &str,
+    kind: &str,
+    value: &str,
+    timestamp: f64,
+    tags: &[(&str, &str)],
+) -> String {
+    let tags: Vec<String> = tags
+        .iter()
+        .map(|(name, value)| format!("{}: {}", json::quote(name), json::quote(value)))
+        .collect();
+    format!(
+        "{{\"metric\": {}, \"type\": {}, \"value\": {value}, \"timestamp\": {timestamp}, \"tags\": {{{}}}}}",
+        json::quote(metric),
+        json::quote(kind),
+        tags.join(", ")
+    )
+}
+
+/// A wrapped metric as the Python version leaves it behind.
+pub fn wrapped_record(
+    metric: &str,
+    kind: &str,
+    timestamp: f64,
+    value: f64,
+    tags: &[&str],
+) -> String {
+    let tags: Vec<String> = tags.iter().map(|tag| json::quote(tag)).collect();
+    let interval = if kind == "gauge" {
+        ""
+    } else {
+        ", \"interval\": 10"
+    };
+    format!(
+        "{{\"metric\": {}, \"tags\": [{}], \"points\": [[{timestamp}, {value}]], \"type\": {}{interval}}}",
+        json::quote(metric),
+        tags.join(", "),
+        json::quote(kind)
+    )
+}
+
+/// How many records each queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    pub raw: usize,
+    pub claimed: usize,
+    pub wrapped: usize,
+}
+
+impl Sizes {
+    pub const EMPTY: Sizes = Sizes {
+        raw: 0,
+        claimed: 0,
+        wrapped: 0,
+    };
+}
