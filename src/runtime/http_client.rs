@@ -252,7 +252,6 @@ impl HttpClient {
         if pending.exchange.received_bytes() > 0 || pending.first_byte_due.take().is_none() {
             return false;
         }
-        pending.exchange.restart();
         pending.sent_bytes = 0;
         pending.due = after(now, pending.limits.total_s);
         self.connection = Some(Connection::dial(&self.endpoint, self.token, registry, now));

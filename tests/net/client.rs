@@ -109,7 +109,8 @@ fn a_refusal_before_the_whole_request_is_read_counts() {
 
 #[test]
 fn refused_and_nonsense() {
-    let port = closed_port();
+    let closed = closed_port();
+    let port = closed.port;
     let (mut client, mut poll) = client(port);
     let failure = exchange(&mut client, &mut poll, Request::get("h", "/")).unwrap_err();
     assert_eq!(

@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chouette_iot::protocol::http::{Request, Response};
-use chouette_iot::runtime::connection::{Connection, ConnectionError, Endpoint, Progress};
+use chouette_iot::runtime::connection::{
+    Connection, ConnectionError, Endpoint, Progress, Received,
+};
 use chouette_iot::runtime::http_client::{ExchangeLimits, Failure, HttpClient};
 use mio::{Events, Poll, Token};
 use rcgen::{CertificateParams, Issuer, KeyPair};
@@ -51,13 +53,20 @@ pub fn client(port: u16) -> (HttpClient, Poll) {
     )
 }
 
-/// A port that nobody listens on.
-pub fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// A port that nobody listens on, nor will while this is held: a connection starts there.
+pub struct ClosedPort {
+    pub port: u16,
+    _held: (TcpListener, TcpStream),
+}
+
+pub fn closed_port() -> ClosedPort {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = stream.local_addr().unwrap().port();
+    ClosedPort {
+        port,
+        _held: (listener, stream),
+    }
 }
 
 pub fn accept(listener: &TcpListener) -> TcpStream {
@@ -160,6 +169,19 @@ pub fn dial(connection: &mut Connection, poll: &mut Poll) -> Result<(), Connecti
         }
     }
     panic!("neither open nor failed: {connection:?}");
+}
+
+/// Receives in small budgets until the end.
+pub fn receive_all(connection: &mut Connection, poll: &mut Poll, budget_bytes: usize) -> Vec<u8> {
+    let mut received = Vec::new();
+    for _ in 0..1000 {
+        match connection.receive(&mut received, budget_bytes).unwrap() {
+            Received::Drained => turn(poll, WAIT),
+            Received::More => {}
+            Received::Closed => return received,
+        }
+    }
+    panic!("no end");
 }
 
 /// A private CA; its certificate is in a file.

@@ -114,45 +114,33 @@ fn a_large_body_passes_and_a_small_one_is_one_record() {
     server.join();
 }
 
-/// What the handshake leaves to be sent shares a segment with the request, so the server's first read after its own
-/// part brings both.
+/// What the handshake leaves to be sent waits for the request, and both go out in one call.
 #[test]
 fn the_request_travels_with_the_end_of_the_handshake() {
     let authority = Authority::new("together");
-    let config = authority.server("127.0.0.1", false);
-    let server = Server::run(move |listener| {
-        let mut socket = accept(&listener);
-        let mut session = rustls::ServerConnection::new(config).unwrap();
-        session.read_tls(&mut socket).unwrap();
-        session.process_new_packets().unwrap();
-        while session.wants_write() {
-            session.write_tls(&mut socket).unwrap();
-        }
-        session.read_tls(&mut socket).unwrap();
-        session.process_new_packets().unwrap();
-        assert!(!session.is_handshaking());
-        let mut request = [0; 4];
-        session
-            .reader()
-            .read_exact(&mut request)
-            .expect("the request is there already");
-        assert_eq!(&request, b"GET ");
-        session
-            .writer()
-            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-            .unwrap();
-        while session.wants_write() {
-            session.write_tls(&mut socket).unwrap();
-        }
-    });
+    let server = serve(authority.server("127.0.0.1", false), 1, 1);
+    let endpoint = endpoint(server.port, &trusting(&authority.pem));
     let mut poll = Poll::new().unwrap();
-    let mut client = HttpClient::new(endpoint(server.port, &trusting(&authority.pem)), TOKEN);
-    assert_eq!(
-        exchange(&mut client, &mut poll, Request::get("h", "/"))
-            .unwrap()
-            .status,
-        204
-    );
+    let now = Instant::now();
+    let mut connection = Connection::dial(&endpoint, TOKEN, poll.registry(), now);
+    while connection.wire_bytes().0 == 0 {
+        assert!(matches!(
+            connection.drive(poll.registry(), now),
+            Progress::Waiting
+        ));
+        turn(&mut poll, Duration::from_millis(10));
+    }
+    let hello_bytes = connection.wire_bytes().0;
+    dial(&mut connection, &mut poll).unwrap();
+    assert_eq!(connection.wire_bytes().0, hello_bytes);
+    let request = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+    assert_eq!(connection.write(request).unwrap(), request.len());
+    // A change of cipher, the end of the handshake and one record.
+    let sent_bytes = connection.wire_bytes().0 - hello_bytes;
+    assert!((80..6 + 80 + 22 + 30).contains(&sent_bytes), "{sent_bytes}");
+    assert_eq!(connection.flush().unwrap(), 0);
+    assert!(receive_all(&mut connection, &mut poll, 100).ends_with(b"ok"));
+    drop(connection);
     server.join();
 }
 

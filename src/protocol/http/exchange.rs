@@ -117,13 +117,6 @@ impl Exchange {
         self.received.len()
     }
 
-    /// Forgets what was received: the request is about to be sent again on another connection.
-    pub fn restart(&mut self) {
-        self.received = Arc::default();
-        self.wanted = Wanted::EmptyLine;
-        self.parse_at_bytes = 0;
-    }
-
     /// Takes the next bytes of the answer.
     pub fn input(&mut self, bytes: &[u8]) -> Need {
         if bytes.is_empty() {

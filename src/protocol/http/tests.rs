@@ -291,16 +291,3 @@ fn an_answer_without_end_is_cut_off() {
     }
     panic!("never refused");
 }
-
-#[test]
-fn a_restarted_exchange_starts_over() {
-    let mut exchange = exchange();
-    assert_eq!(
-        exchange.input(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
-        Need::More
-    );
-    exchange.restart();
-    assert_eq!(exchange.received_bytes(), 0);
-    let need = exchange.input(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
-    assert!(matches!(need, Need::Done(response) if response.body == b"x" && response.keep_alive));
-}

@@ -51,11 +51,14 @@ impl Stream {
             return Ok(true);
         };
         while tls.session.is_handshaking() {
-            flush(tls, socket)?;
             match tls.session.read_tls(socket) {
                 Ok(0) => return Err(ConnectionError::Closed),
                 Ok(_) => process(tls, socket)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Only now, so that what belongs together is sent together.
+                    flush(tls, socket)?;
+                    return Ok(false);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
