@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for a resolver whose servers never answer.
+exec sleep 1000
