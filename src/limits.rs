@@ -26,9 +26,6 @@ pub const UNSTAMPED_MAX: usize = 2_000;
 /// Bytes of wrapped records merged into one batch; what is left waits for the next batch.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
-/// A batch goes on past its bounds to the end of the second it is in, but not past this multiple of them.
-pub const BATCH_OVERRUN_FACTOR: usize = 2;
-
 /// Keys removed by one acknowledging transaction (more where a single series has more).
 pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
 
@@ -71,7 +68,10 @@ pub const CLOCK_STEP_S: f64 = 1.0;
 /// Shortest and longest wait before the first release after the start.
 pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
 
-const _: () = assert!(BATCH_BYTES_MAX * BATCH_OVERRUN_FACTOR < INTAKE_RAW_BYTES_MAX);
+/// Sizes of the wrapped queue kept until they are sent. Later ones are left out.
+pub const QUEUE_SIZES_MAX: usize = 60;
+
+const _: () = assert!(BATCH_BYTES_MAX * 2 < INTAKE_RAW_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
 /// Bytes read from Redis before the loop looks at its other sources.

@@ -1,6 +1,132 @@
-//! The command line.
-fn main() {
-    if chouette_iot::runtime::resolver::answered_as_child() {
-        std::process::exit(0);
+//! The program: reads the command line and the configuration, then runs the loop.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use chouette_iot::agent::Mode;
+use chouette_iot::cli::{self, Command};
+use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
+use chouette_iot::config::{Config, RedisTarget};
+use chouette_iot::runtime::event_loop::EventLoop;
+use chouette_iot::runtime::{resolver, setup};
+use simple_logger::SimpleLogger;
+
+fn main() -> ExitCode {
+    if resolver::answered_as_child() {
+        return ExitCode::SUCCESS;
     }
+    let status = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => print(&cli::help_text()),
+        Ok(Command::Version) => print(&cli::version_text()),
+        Ok(Command::Run { once, env_file }) => run(once, env_file.as_deref()),
+        Err(error) => fail(&error),
+    };
+    ExitCode::from(status)
+}
+
+fn print(text: &str) -> u8 {
+    // A reader that has seen enough, as `head`, is no failure.
+    let _ = io::stdout().write_all(text.as_bytes());
+    cli::EXIT_OK
+}
+
+fn fail(error: &dyn std::fmt::Display) -> u8 {
+    let _ = writeln!(io::stderr(), "chouette-iot: {error}");
+    cli::EXIT_USAGE
+}
+
+fn run(once: bool, env_file: Option<&Path>) -> u8 {
+    let config = match read_config(env_file) {
+        Ok(config) => config,
+        Err(error) => return fail(&error),
+    };
+    if let Err(error) = start_log(&config) {
+        return fail(&error);
+    }
+    let parts = match setup::parts(&config, seed()) {
+        Ok(parts) => parts,
+        Err(error) => return fail(&error),
+    };
+    announce(&config);
+    let mode = if once { Mode::Once } else { Mode::Forever };
+    let env_file = env_file.map(PathBuf::from);
+    let mut reload = || reload(env_file.as_deref());
+    let ended =
+        EventLoop::new(parts, mode, seed()).and_then(|mut event_loop| event_loop.run(&mut reload));
+    ended.unwrap_or_else(|error| {
+        log::error!("the loop failed: {error}");
+        cli::EXIT_FAILURE
+    })
+}
+
+fn reload(env_file: Option<&Path>) -> Option<setup::Parts> {
+    let parts = read_config(env_file).and_then(|config| {
+        let parts = setup::parts(&config, seed()).map_err(|error| error.to_string())?;
+        log::set_max_level(config.log_level);
+        Ok((config, parts))
+    });
+    match parts {
+        Ok((config, parts)) => {
+            announce(&config);
+            Some(parts)
+        }
+        Err(error) => {
+            log::error!("the configuration stays as it was: {error}");
+            None
+        }
+    }
+}
+
+fn read_config(env_file: Option<&Path>) -> Result<Config, String> {
+    let mut variables = Vec::new();
+    if let Some(path) = env_file {
+        let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        variables =
+            env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Config::from_env_and_file(std::env::vars_os(), variables).map_err(|errors| errors.to_string())
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(ENV_FILE_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+fn start_log(config: &Config) -> Result<(), log::SetLoggerError> {
+    // The logger lets everything pass, so that a reload can change the level.
+    let mut logger = SimpleLogger::new()
+        .with_level(log::LevelFilter::Trace)
+        .with_utc_timestamps();
+    for library in ["mio", "rustls", "ureq", "ureq_proto"] {
+        logger = logger.with_module_level(library, log::LevelFilter::Warn);
+    }
+    logger.init()?;
+    log::set_max_level(config.log_level);
+    Ok(())
+}
+
+fn announce(config: &Config) {
+    for warning in &config.warnings {
+        log::warn!("configuration: {warning}");
+    }
+    let RedisTarget { address, db, .. } = &config.redis;
+    let plugins = match &config.collector_plugins[..] {
+        [] => "no plugins".to_owned(),
+        names => format!("plugins {}", names.join(", ")),
+    };
+    log::info!(
+        "chouette-iot {}: redis {address} database {db}, metrics to {}, {plugins}",
+        env!("CARGO_PKG_VERSION"),
+        config.datadog_url
+    );
+}
+
+/// Something no other agent has: the standard library's keys come from the kernel.
+fn seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

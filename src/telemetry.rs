@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::limits::QUEUE_SIZES_MAX;
 use crate::metric::{Number, Point, Series, SeriesKind, Tags};
 
 /// Size of the wrapped queue before a release; gauge.
@@ -19,13 +20,14 @@ pub const DROPPED: &str = "chouette.dropped";
 pub const COLLECTOR_FAILED: &str = "chouette.collector.failed";
 
 /// Counters since they were last taken.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Telemetry {
     dropped: Counters,
     collector_failed: Counters,
     dispatched_number: u64,
     dispatched_bytes: u64,
-    queued_metrics: Option<u64>,
+    /// Unix seconds and size.
+    queued_metrics: Vec<(f64, u64)>,
 }
 
 /// Counts by reason or plugin.
@@ -51,8 +53,10 @@ impl Telemetry {
     }
 
     /// Notes the size of the queue before a release.
-    pub fn queued(&mut self, records: u64) {
-        self.queued_metrics = Some(records);
+    pub fn queued(&mut self, records: u64, timestamp_s: f64) {
+        if self.queued_metrics.len() < QUEUE_SIZES_MAX {
+            self.queued_metrics.push((timestamp_s, records));
+        }
     }
 
     /// Takes what was counted as series stamped `timestamp_s`, and starts anew.
@@ -69,12 +73,12 @@ impl Telemetry {
         }
         count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_number);
         count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_bytes);
-        if let Some(size) = taken.queued_metrics {
+        for (at_s, size) in taken.queued_metrics {
             out.push(Series::gauge(
                 QUEUED_METRICS,
                 Tags::none(),
                 Number::Int(i128::from(size)),
-                timestamp_s,
+                at_s,
             ));
         }
         out
@@ -121,7 +125,7 @@ mod tests {
         telemetry.dropped("not_json", 1);
         telemetry.dropped("expired", 0);
         telemetry.dispatched(10, 800);
-        telemetry.queued(0);
+        telemetry.queued(0, 6.0);
         let names: Vec<_> = telemetry
             .take(10, 7.0)
             .iter()

@@ -1,5 +1,5 @@
-//! Reads wrapped records into a batch, chunk by chunk: from the front of the queue, or named ones when a
-//! refused batch is split.
+//! Reads wrapped records into a batch: first the keys of the oldest ones, then their values, chunk by chunk;
+//! or the values of named ones, when a refused batch is split.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -12,12 +12,7 @@ use crate::release::{Batch, KeyList};
 use crate::telemetry::Counters;
 
 pub(super) struct Loading {
-    source: Source,
-    awaiting: Vec<Scored>,
-    /// Hashes of the keys that were taken. A record that is stored while the queue is read moves those behind
-    /// it to other ranks, so that one may be read twice. Two keys of one hash cost the second one a batch.
-    taken: HashSet<u64>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    phase: Phase,
     pub batch: Batch,
     /// Records that cannot be sent, and why.
     pub unusable: KeyList,
@@ -26,11 +21,27 @@ pub(super) struct Loading {
     pub more: bool,
 }
 
-enum Source {
-    /// The next rank to ask for.
-    Queue { rank: usize },
-    /// The named records and how many of them were asked for.
-    Named { keys: KeyList, asked: usize },
+enum Phase {
+    Keys(Listing),
+    Values {
+        keys: KeyList,
+        asked: usize,
+        awaited: usize,
+    },
+}
+
+/// The oldest keys of the queue.
+struct Listing {
+    keys_max: usize,
+    rank: usize,
+    keys: KeyList,
+    /// Hashes of `keys`. A record that is stored meanwhile moves those behind it to other ranks, so that one
+    /// may be listed twice. Two keys of one hash cost the second one a batch.
+    listed: HashSet<u64>,
+    hasher: BuildHasherDefault<DefaultHasher>,
+    /// The second of the last key, and how many keys there were before it.
+    second: f64,
+    before_second: usize,
 }
 
 /// What to do after a reply.
@@ -41,120 +52,145 @@ pub(super) enum Next {
 }
 
 impl Loading {
-    /// The oldest records of the queue.
-    pub fn from_queue(points_max: usize) -> Loading {
-        Loading::new(Source::Queue { rank: 0 }, points_max)
+    /// The oldest records of the queue, at most so many. A batch ends with a second where it can: of a series
+    /// that has more points on that second, the next batch would overwrite what this one sends.
+    pub fn from_queue(records_max: usize) -> Loading {
+        Loading::new(Phase::Keys(Listing {
+            keys_max: records_max,
+            rank: 0,
+            keys: KeyList::default(),
+            listed: HashSet::new(),
+            hasher: BuildHasherDefault::new(),
+            second: f64::NEG_INFINITY,
+            before_second: 0,
+        }))
     }
 
     /// These records.
     pub fn named(keys: KeyList) -> Loading {
-        Loading::new(Source::Named { keys, asked: 0 }, usize::MAX / 4)
+        Loading::new(Phase::Values {
+            keys,
+            asked: 0,
+            awaited: 0,
+        })
     }
 
-    fn new(source: Source, points_max: usize) -> Loading {
+    fn new(phase: Phase) -> Loading {
         Loading {
-            source,
-            awaiting: Vec::new(),
-            taken: HashSet::new(),
-            hasher: BuildHasherDefault::new(),
-            batch: Batch::new(points_max),
+            phase,
+            batch: Batch::default(),
             unusable: KeyList::default(),
             reasons: Counters::new(),
             more: false,
         }
     }
 
-    /// The first request; `None` when there is nothing to ask for.
-    pub fn first_request(&mut self) -> Option<Request> {
+    /// The next request; `None` when there is nothing more to ask for.
+    pub fn next_request(&mut self) -> Option<Request> {
         let mut request = Request::new();
-        match &mut self.source {
-            Source::Queue { rank } => {
-                queue::key_chunk(&mut request, WRAPPED_METRICS, *rank, CHUNK_KEYS)
+        match &mut self.phase {
+            Phase::Keys(listing) => {
+                queue::key_chunk(&mut request, WRAPPED_METRICS, listing.rank, CHUNK_KEYS);
             }
-            Source::Named { .. } => return self.named_chunk(),
+            Phase::Values {
+                keys,
+                asked,
+                awaited,
+            } => {
+                let end = keys.len().min(*asked + CHUNK_KEYS);
+                *awaited = end - *asked;
+                if *awaited == 0 || self.batch.is_full() {
+                    self.more |= *awaited > 0;
+                    return None;
+                }
+                queue::value_chunk(&mut request, WRAPPED_METRICS, keys.keys(*asked..end));
+                *asked = end;
+            }
         }
         Some(request)
     }
 
-    /// Takes replies: keys, or values (with the keys after them).
-    pub fn received(
-        &mut self,
-        mut replies: Vec<Value>,
-        cx: &mut Cx<'_>,
-    ) -> Result<Next, QueueError> {
+    /// Takes the reply to the last request.
+    pub fn received(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<Next, QueueError> {
         const WHAT: QueueError = QueueError::Unexpected("a chunk of the wrapped queue");
-        let keys_after = match self.source {
-            Source::Queue { .. } => queue::scored_members(&replies.pop().ok_or(WHAT)?)?,
-            Source::Named { .. } => Vec::new(),
-        };
-        if !self.awaiting.is_empty() {
-            let keys = std::mem::take(&mut self.awaiting);
-            let values = queue::values_of(replies.pop().ok_or(WHAT)?, keys.len())?;
-            self.more = !self.take(keys, values, cx) || !keys_after.is_empty();
-        }
-        let request = match &mut self.source {
-            Source::Named { .. } => self.named_chunk(),
-            Source::Queue { rank } => {
-                let open = keys_after
-                    .first()
-                    .is_some_and(|first| !self.batch.is_closed_to(first.score_s));
-                open.then(|| {
-                    *rank += keys_after.len();
-                    let mut request = Request::new();
-                    queue::value_chunk(&mut request, WRAPPED_METRICS, Scored::members(&keys_after));
-                    queue::key_chunk(&mut request, WRAPPED_METRICS, *rank, CHUNK_KEYS);
-                    self.awaiting = keys_after;
-                    request
-                })
+        let reply = replies.into_iter().next().ok_or(WHAT)?;
+        match &mut self.phase {
+            Phase::Keys(listing) => {
+                if listing.take(&queue::scored_members(&reply)?) {
+                    let (keys, more) = listing.finish();
+                    self.more = more;
+                    self.phase = Phase::Values {
+                        keys,
+                        asked: 0,
+                        awaited: 0,
+                    };
+                }
             }
-        };
-        Ok(request.map_or(Next::Loaded, Next::Ask))
-    }
-
-    fn named_chunk(&mut self) -> Option<Request> {
-        let Source::Named { keys, asked } = &mut self.source else {
-            return None;
-        };
-        let chunk: Vec<Scored> = keys
-            .keys(*asked..keys.len().min(*asked + CHUNK_KEYS))
-            .map(|key| Scored {
-                member: key.to_vec(),
-                score_s: 0.0,
-            })
-            .collect();
-        *asked += chunk.len();
-        if chunk.is_empty() {
-            return None;
-        }
-        let mut request = Request::new();
-        queue::value_chunk(&mut request, WRAPPED_METRICS, Scored::members(&chunk));
-        self.awaiting = chunk;
-        Some(request)
-    }
-
-    /// Adds records to the batch; false when it closed before all were added.
-    fn take(&mut self, keys: Vec<Scored>, values: Vec<Option<Vec<u8>>>, cx: &mut Cx<'_>) -> bool {
-        for (scored, value) in keys.into_iter().zip(values) {
-            if self.batch.is_closed_to(scored.score_s) {
-                return false;
+            Phase::Values {
+                keys,
+                asked,
+                awaited,
+            } => {
+                let values = queue::values_of(reply, *awaited)?;
+                for (key, value) in keys.keys(*asked - *awaited..*asked).zip(values) {
+                    let Err(reason) = add(&mut self.batch, key, value, cx) else {
+                        continue;
+                    };
+                    self.unusable.push(key);
+                    self.unusable.end_group();
+                    *self.reasons.entry(reason).or_default() += 1;
+                }
             }
-            if !self.taken.insert(self.hasher.hash_one(&scored.member)) {
+        }
+        Ok(self.next_request().map_or(Next::Loaded, Next::Ask))
+    }
+}
+
+impl Listing {
+    /// Takes a chunk of keys; true when there are enough, or no more.
+    fn take(&mut self, chunk: &[Scored]) -> bool {
+        for scored in chunk {
+            if !self.listed.insert(self.hasher.hash_one(&scored.member)) {
                 continue;
             }
-            let reason = match value {
-                None => "key_without_value",
-                Some(raw) => match self.batch.add(&scored.member, scored.score_s, &raw) {
-                    Ok(()) => continue,
-                    Err(error) => {
-                        cx.warnings.warn("unusable series", &error, cx.now.mono);
-                        error.reason()
-                    }
-                },
-            };
-            self.unusable.push(&scored.member);
-            self.unusable.end_group();
-            *self.reasons.entry(reason).or_default() += 1;
+            let second = scored.score_s.floor();
+            if second != self.second {
+                (self.second, self.before_second) = (second, self.keys.len());
+            }
+            self.keys.push(&scored.member);
+            // One more than the most tells where the last second ends.
+            if self.keys.len() > self.keys_max {
+                return true;
+            }
         }
-        true
+        self.rank += chunk.len();
+        chunk.len() < CHUNK_KEYS
     }
+
+    /// The keys of a batch, and whether there are more.
+    fn finish(&mut self) -> (KeyList, bool) {
+        let keys = std::mem::take(&mut self.keys);
+        if keys.len() <= self.keys_max {
+            return (keys, false);
+        }
+        let whole_seconds = if self.before_second > 0 {
+            self.before_second
+        } else {
+            self.keys_max
+        };
+        (keys.part(0..whole_seconds), true)
+    }
+}
+
+fn add(
+    batch: &mut Batch,
+    key: &[u8],
+    value: Option<Vec<u8>>,
+    cx: &mut Cx<'_>,
+) -> Result<(), &'static str> {
+    let raw = value.ok_or("key_without_value")?;
+    batch.add(key, &raw).map_err(|error| {
+        cx.warnings.warn("unusable series", &error, cx.now.mono);
+        error.reason()
+    })
 }

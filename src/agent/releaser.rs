@@ -220,7 +220,7 @@ impl Releaser {
             return Err(QueueError::Unexpected("the expired keys"));
         };
         let (size, expired) = (queue::size_of(size)?, queue::scored_members(expired)?);
-        cx.telemetry.queued(size);
+        cx.telemetry.queued(size, cx.now.wall_s);
         if !expired.is_empty() {
             let keys = one_by_one(Scored::members(&expired));
             self.remove(keys, Why::Dropped("expired"), Then::Expire, cx);
@@ -233,7 +233,7 @@ impl Releaser {
     }
 
     fn load(&mut self, mut loading: Loading, cx: &mut Cx<'_>) {
-        let request = loading.first_request();
+        let request = loading.next_request();
         self.state = State::Loading(loading);
         match request {
             Some(request) => self.submit(request, cx),

@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use super::keys::KeyList;
 pub use super::record::RecordError;
 use super::record::WrappedRecord;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_OVERRUN_FACTOR};
+use crate::limits::BATCH_BYTES_MAX;
 use crate::metric::{Number, SeriesKind, Tags};
 
 /// What makes points one series at Datadog, in the order the payload has.
@@ -43,42 +43,23 @@ pub struct MergedPoint {
 }
 
 /// Records under way to one payload.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     series: BTreeMap<SeriesKey, Merged>,
-    points_max: usize,
-    points: usize,
     bytes: usize,
-    last_second: Option<i64>,
 }
 
 impl Batch {
-    /// A batch that takes about `points_max` points.
-    pub fn new(points_max: usize) -> Batch {
-        Batch {
-            series: BTreeMap::new(),
-            points_max,
-            points: 0,
-            bytes: 0,
-            last_second: None,
-        }
-    }
-
-    /// Whether a record with this score must wait for the next batch. Past its bounds a batch goes on to the
-    /// end of the second it is in, because the rest of that second would overwrite what this request sends.
-    pub fn is_closed_to(&self, score_s: f64) -> bool {
-        let (points, bytes) = (self.points_max, BATCH_BYTES_MAX);
-        let full = self.points >= points || self.bytes >= bytes;
-        let hard = self.points >= points * BATCH_OVERRUN_FACTOR
-            || self.bytes >= bytes * BATCH_OVERRUN_FACTOR;
-        hard || (full && self.last_second != Some(score_s.floor() as i64))
+    /// Whether what is left must wait for the next batch.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES_MAX
     }
 
     /// Merges one record.
     ///
     /// # Errors
     /// The record cannot be read, or holds no point that can be sent. The batch is as it was.
-    pub fn add(&mut self, key: &[u8], score_s: f64, raw: &[u8]) -> Result<(), RecordError> {
+    pub fn add(&mut self, key: &[u8], raw: &[u8]) -> Result<(), RecordError> {
         let WrappedRecord {
             key: series_key,
             points,
@@ -89,15 +70,8 @@ impl Batch {
             merge(&mut merged.points, kind, *timestamp_s, *value);
         }
         merged.keys.push(key.into());
-        self.points += points.len();
         self.bytes += raw.len();
-        self.last_second = Some(score_s.floor() as i64);
         Ok(())
-    }
-
-    /// How many points were merged.
-    pub fn points(&self) -> usize {
-        self.points
     }
 
     /// Whether nothing was merged.

@@ -70,7 +70,8 @@ impl KeyList {
         Some((self.part(low), self.part(high)))
     }
 
-    fn part(&self, range: Range<usize>) -> KeyList {
+    /// The keys of a range of positions, in their groups.
+    pub fn part(&self, range: Range<usize>) -> KeyList {
         let mut part = KeyList::default();
         for (i, key) in range.clone().zip(self.keys(range)) {
             part.push(key);

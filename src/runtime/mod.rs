@@ -1,8 +1,19 @@
-//! The only place with sockets, processes, files and clocks; nothing here waits.
+//! The shell around the agent: the only place with mio, sockets, processes, files and clocks.
+//!
+//! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
+//! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
+//! encrypts ([`tls`]). [`setup`] makes all of it from the configuration.
 
 pub mod child;
+pub mod clock;
 pub mod connection;
+pub mod event_loop;
+pub mod host_root;
 pub mod http_client;
 pub mod proxy;
+pub mod redis_link;
 pub mod resolver;
+pub mod setup;
+pub mod signals;
+pub mod timer_wheel;
 pub mod tls;

@@ -1,5 +1,5 @@
 //! `CONNECT` through an HTTP proxy ([RFC 9110, 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)), as
-//! `HTTPS_PROXY=http://user:password@proxy.example.com:3128` asks for it, and `NO_PROXY`.
+//! `HTTPS_PROXY` asks for it; that and `NO_PROXY` are read in [`crate::config::proxy`].
 //!
 //! ```text
 //! CONNECT api.datadoghq.com:443 HTTP/1.1        HTTP/1.1 200 Connection established
@@ -28,8 +28,6 @@ pub struct Proxy {
 /// What is wrong with a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyError {
-    /// The URL is not `http://[user:password@]host[:port]`; it is not shown, as it may hold a password.
-    Url(&'static str),
     /// It wants credentials, or others.
     Unauthorized,
     /// It answered with this status.
@@ -43,7 +41,6 @@ pub enum ProxyError {
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProxyError::Url(what) => write!(f, "url of the proxy: {what}"),
             ProxyError::Unauthorized => write!(f, "credentials refused or missing (status 407)"),
             ProxyError::Status(status) => write!(f, "status {status}"),
             ProxyError::Answer(what) => write!(f, "{what}"),
@@ -70,40 +67,6 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Reads `[http://][user:password@]host[:port][/]`, with `%41` for `A` in the credentials; the port is 80 where
-    /// there is none.
-    pub fn parse(url: &str) -> Result<Proxy, ProxyError> {
-        let rest = match url.split_once("://") {
-            None => url,
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(_) => return Err(ProxyError::Url("only http:// proxies are supported")),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let (credentials, address) = match authority.rsplit_once('@') {
-            None => (None, authority),
-            Some((credentials, address)) => (Some(percent_decoded(credentials)?), address),
-        };
-        let (host, port) = match address.rsplit_once(':') {
-            // The last colon of an IPv6 address belongs to it.
-            Some((host, port)) if !port.ends_with(']') => (
-                host,
-                port.parse()
-                    .map_err(|_| ProxyError::Url("port is not a number up to 65535"))?,
-            ),
-            _ => (address, 80),
-        };
-        if host.is_empty()
-            || host.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c))
-        {
-            return Err(ProxyError::Url("host missing or malformed"));
-        }
-        Ok(Proxy {
-            host: host.to_owned(),
-            port,
-            credentials,
-        })
-    }
-
     /// The request that asks for a tunnel to `host:port`.
     pub fn request(&self, host: &str, port: u16) -> Vec<u8> {
         let target = if host.contains(':') && !host.starts_with('[') {
@@ -145,27 +108,6 @@ pub fn tunnel_stands(answer: &[u8]) -> Result<bool, ProxyError> {
     }
 }
 
-/// Whether `NO_PROXY` (names, domains, addresses, `*`, separated by commas) exempts `host`. A name stands for its
-/// subdomains too, with or without a dot in front; ports and network masks are not understood.
-pub fn is_exempt(no_proxy: &str, host: &str) -> bool {
-    no_proxy
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            let domain = entry
-                .strip_prefix("*.")
-                .or_else(|| entry.strip_prefix('.'))
-                .unwrap_or(entry);
-            let (host, domain) = (host.to_ascii_lowercase(), domain.to_ascii_lowercase());
-            entry == "*"
-                || host == domain
-                || host
-                    .strip_suffix(&domain)
-                    .is_some_and(|front| front.ends_with('.'))
-        })
-}
-
 /// `HTTP/1.1 200 Connection established` → 200.
 fn status(answer: &[u8]) -> Option<u16> {
     let line = answer
@@ -177,27 +119,6 @@ fn status(answer: &[u8]) -> Option<u16> {
         .filter(|digits| !digits.contains('+'))?
         .parse()
         .ok()
-}
-
-fn percent_decoded(text: &str) -> Result<String, ProxyError> {
-    let malformed = ProxyError::Url("malformed % in the credentials");
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let byte = tail
-            .get(..2)
-            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let byte =
-            byte.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(byte.ok_or_else(|| malformed.clone())?);
-        rest = tail.get(2..).unwrap_or_default();
-    }
-    String::from_utf8(bytes).map_err(|_| malformed)
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -220,56 +141,24 @@ fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn urls() {
-        let proxy = |host: &str, port, credentials: Option<&str>| {
-            Ok(Proxy {
-                host: host.to_owned(),
-                port,
-                credentials: credentials.map(str::to_owned),
-            })
-        };
-        assert_eq!(
-            Proxy::parse("http://proxy:3128"),
-            proxy("proxy", 3128, None)
-        );
-        assert_eq!(Proxy::parse("proxy"), proxy("proxy", 80, None));
-        assert_eq!(
-            Proxy::parse("HTTP://u:p%40%3a@proxy:1/"),
-            proxy("proxy", 1, Some("u:p@:"))
-        );
-        assert_eq!(
-            Proxy::parse("http://[::1]:8080"),
-            proxy("[::1]", 8080, None)
-        );
-        assert_eq!(Proxy::parse("http://[::1]"), proxy("[::1]", 80, None));
-        for bad in [
-            "",
-            "http://",
-            "https://proxy",
-            "proxy:x",
-            "proxy:70000",
-            "u%4:p@proxy",
-            "u%zz@h",
-            "a b",
-            "a/b",
-            "h\n",
-        ] {
-            assert!(Proxy::parse(bad).is_err(), "{bad:?}");
+    fn proxy() -> Proxy {
+        Proxy {
+            host: "proxy".to_owned(),
+            port: 80,
+            credentials: None,
         }
     }
 
     #[test]
     fn secrets_stay_in() {
-        let proxy = Proxy::parse("http://user:hunter2@proxy:1").unwrap();
+        let mut proxy = proxy();
+        proxy.credentials = Some("user:hunter2".to_owned());
         assert!(!format!("{proxy:?}").contains("hunter2"));
-        let error = Proxy::parse("http://user:hunter2@proxy:hunter2").unwrap_err();
-        assert!(!format!("{error:?} {error}").contains("hunter2"));
     }
 
     #[test]
     fn requests() {
-        let mut proxy = Proxy::parse("proxy").unwrap();
+        let mut proxy = proxy();
         assert_eq!(
             proxy.request("a.b", 443),
             b"CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n"
@@ -324,22 +213,5 @@ mod tests {
             tunnel_stands(&[b'x'; PROXY_ANSWER_BYTES_MAX - 1]),
             Ok(false)
         );
-    }
-
-    #[test]
-    fn exemptions() {
-        for (list, host, exempt) in [
-            ("example.com", "example.com", true),
-            ("x, .Example.com", "api.example.com", true),
-            ("*.example.com", "api.EXAMPLE.com", true),
-            ("example.com", "badexample.com", false),
-            ("*", "anything", true),
-            ("10.0.0.1", "10.0.0.1", true),
-            ("", "example.com", false),
-            (" , ,", "", false),
-            ("example.com", "com", false),
-        ] {
-            assert_eq!(is_exempt(list, host), exempt, "{list:?} {host:?}");
-        }
     }
 }

@@ -14,7 +14,11 @@ use mio::Poll;
 use crate::support::*;
 
 fn through(proxy_port: u16, host: &str, port: u16) -> Endpoint {
-    let proxy = Proxy::parse(&format!("http://user:hunter2@127.0.0.1:{proxy_port}")).unwrap();
+    let proxy = Proxy {
+        host: "127.0.0.1".to_owned(),
+        port: proxy_port,
+        credentials: Some("user:hunter2".to_owned()),
+    };
     Endpoint {
         proxy: Some(proxy),
         ..Endpoint::tcp(host, port)

@@ -284,14 +284,25 @@ impl Client {
 
     /// The records of a queue in its order. Keys without a value and values without a key fail the test.
     pub fn records(&mut self, queue: &str) -> Vec<String> {
-        let keys: Vec<String> = self.run(&["ZRANGE", &format!("{queue}.keys"), "0", "-1"]);
-        let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
-        assert_eq!(keys.len(), values, "{queue}: as many values as keys");
-        keys.iter()
-            .map(|key| {
-                let value: Option<String> = self.run(&["HGET", &format!("{queue}.values"), key]);
-                value.unwrap_or_else(|| panic!("{queue}: the key {key} has no value"))
-            })
-            .collect()
+        // In one step: the agent may be removing records meanwhile.
+        const SCRIPT: &str = "local out = {}
+            for i, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+                out[i] = redis.call('HGET', KEYS[2], key) or 'missing'
+            end
+            out[#out + 1] = tostring(redis.call('HLEN', KEYS[2]))
+            return out";
+        let (keys, values) = (format!("{queue}.keys"), format!("{queue}.values"));
+        let mut records: Vec<String> = self.run(&["EVAL", SCRIPT, "2", &keys, &values]);
+        let values = records.pop();
+        assert!(
+            !records.contains(&"missing".to_owned()),
+            "{queue}: a key has no value"
+        );
+        assert_eq!(
+            values,
+            Some(records.len().to_string()),
+            "{queue}: as many values as keys"
+        );
+        records
     }
 }
