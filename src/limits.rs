@@ -76,3 +76,18 @@ const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
 /// Bytes read from Redis before the loop looks at its other sources.
 pub const REDIS_READ_BYTES_PER_TURN: usize = 256 << 10;
+
+/// Exchanges of one collector that wait for a free connection; more are refused.
+pub const PLUGIN_QUESTIONS_MAX: usize = 1_024;
+
+/// First and longest wait before a collector's program that ended is started again.
+pub const PROGRAM_BACKOFF_S: (f64, f64) = (1.0, 60.0);
+
+/// Longest line of a program's output; the rest of a longer one is dropped.
+pub const PROGRAM_LINE_BYTES_MAX: usize = 8 << 10;
+
+/// Output of a program read before the loop looks at its other sources.
+pub const PROGRAM_BYTES_PER_TURN: usize = 64 << 10;
+
+/// Output of a program between two readings; one that prints more is started anew, after a wait.
+pub const PROGRAM_OUTPUT_BYTES_MAX: usize = 1 << 20;

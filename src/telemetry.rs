@@ -54,7 +54,12 @@ impl Telemetry {
 
     /// Notes the size of the queue before a release.
     pub fn queued(&mut self, records: u64, timestamp_s: f64) {
-        if self.queued_metrics.len() < QUEUE_SIZES_MAX {
+        // A second has room for one point at the intake.
+        let new = self
+            .queued_metrics
+            .last()
+            .is_none_or(|(at_s, _)| at_s.floor() != timestamp_s.floor());
+        if new && self.queued_metrics.len() < QUEUE_SIZES_MAX {
             self.queued_metrics.push((timestamp_s, records));
         }
     }

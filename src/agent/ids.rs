@@ -14,7 +14,7 @@ pub(super) struct Ids {
 impl Ids {
     pub fn new(random: &mut Random) -> Ids {
         Ids {
-            prefix: random.next(),
+            prefix: random.next_u64(),
             counter: 0,
         }
     }

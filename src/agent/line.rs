@@ -15,6 +15,8 @@ pub(super) enum Owner {
     Flush(u32),
     Outbox(u32),
     Release(u32),
+    /// A question of a collector: which one, of which generation, and its ticket.
+    Collector(usize, u32, u32),
 }
 
 /// Whether the line stays reserved after a request.

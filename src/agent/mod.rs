@@ -4,6 +4,7 @@
 //! Whatever takes long is cut into slices: while [`Agent::has_work`] says so, the loop calls
 //! [`Agent::work`] between two looks at its sources.
 
+mod collectors;
 mod commit;
 mod flusher;
 mod ids;
@@ -22,12 +23,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::aggregate::Wrapper;
-use crate::collect::{Collector, HostFiles};
+use crate::collect::{Collector, HostFiles, Question, Reply};
 use crate::limits::SHUTDOWN_S;
 use crate::protocol::redis::{Request, Value};
 use crate::queue::Entry;
 use crate::release::Random;
 use crate::telemetry::{self, Counters, Telemetry};
+use collectors::Collectors;
 use flusher::Flusher;
 use ids::Ids;
 use line::{Line, Owner};
@@ -58,12 +60,21 @@ pub enum Event {
     Replies(Vec<Value>),
     /// The intake answered the last [`Action::Post`], or why it did not.
     Answered(Result<Answer, String>),
+    /// The reply to an [`Action::Ask`].
+    Replied {
+        /// Which collector asked.
+        collector: usize,
+        /// The ticket of its question.
+        ticket: u32,
+        /// The reply.
+        reply: Reply,
+    },
     /// A timer that was armed.
     Timer(Timer),
     /// Release without waiting for the interval or a back-off.
     ReleaseNow,
-    /// Another configuration.
-    Reload(Settings, Vec<Box<dyn Collector>>),
+    /// Another configuration. What the old collectors asked is not to be answered any more.
+    Reload(Settings, Vec<Box<dyn Collector>>, Box<dyn HostFiles>),
     /// Finish what is in flight, then exit.
     Stop,
 }
@@ -73,6 +84,15 @@ pub enum Event {
 pub enum Action {
     /// Send a request to Redis.
     Redis(Request),
+    /// Ask the world a collector's question: no [`Question::Redis`].
+    Ask {
+        /// Its place in the list of collectors.
+        collector: usize,
+        /// Comes back with the reply.
+        ticket: u32,
+        /// What to ask.
+        question: Question,
+    },
     /// Send a metrics payload (zlib) to the intake.
     Post(Vec<u8>),
     /// Fire a timer at a time; it replaces the same timer armed before.
@@ -161,8 +181,7 @@ pub enum Mode {
 
 /// The agent.
 pub struct Agent {
-    collectors: Vec<Box<dyn Collector>>,
-    files: Box<dyn HostFiles>,
+    collectors: Collectors,
     flusher: Flusher,
     outbox: Outbox,
     releaser: Releaser,
@@ -237,8 +256,7 @@ impl Agent {
     ) -> Agent {
         let mut random = Random::new(seed);
         Agent {
-            collectors,
-            files,
+            collectors: Collectors::new(collectors, files),
             flusher: Flusher::default(),
             outbox: Outbox::default(),
             releaser: Releaser::new(),
@@ -264,7 +282,7 @@ impl Agent {
         match event {
             Event::Started => self.started(now, actions),
             Event::RedisUp => self.redis_up(now, actions),
-            Event::RedisDown(reason) => self.redis_down(&reason, now),
+            Event::RedisDown(reason) => self.redis_down(&reason, now, actions),
             Event::Replies(replies) => self.replied(replies, now, actions),
             Event::Answered(answer) => self
                 .releaser
@@ -274,7 +292,24 @@ impl Agent {
                 log::info!("release asked for");
                 self.releaser.start_now(&mut self.shared.cx(now, actions));
             }
-            Event::Reload(settings, collectors) => self.reload(settings, collectors, now, actions),
+            Event::Reload(settings, collectors, files) => {
+                self.shared.settings = settings;
+                self.collectors.replace(collectors, files);
+                if self.runs_on_schedule() {
+                    self.schedule.arm_all(&self.shared.settings, now, actions);
+                    self.capture(now, actions);
+                }
+            }
+            Event::Replied {
+                collector,
+                ticket,
+                reply,
+            } => {
+                let cx = &mut self.shared.cx(now, actions);
+                self.collectors
+                    .replied(collector, ticket, reply, &mut self.outbox, cx);
+                self.outbox.store(cx);
+            }
             Event::Stop => self.stop(now, actions),
         }
         self.after(now, actions);
@@ -322,12 +357,14 @@ impl Agent {
         }
     }
 
-    fn redis_down(&mut self, reason: &str, now: Now) {
+    fn redis_down(&mut self, reason: &str, now: Now, actions: &mut Vec<Action>) {
         self.shared.line.lost();
         self.flusher.lost();
         self.outbox.lost();
         self.releaser.lost();
-        self.shared.warnings.warn("redis", &reason, now.mono);
+        let cx = &mut self.shared.cx(now, actions);
+        cx.warnings.warn("redis", &reason, now.mono);
+        self.collectors.redis_lost(&mut self.outbox, cx);
     }
 
     fn replied(&mut self, replies: Vec<Value>, now: Now, actions: &mut Vec<Action>) {
@@ -343,6 +380,13 @@ impl Agent {
             Some(Owner::Release(run)) => {
                 self.releaser
                     .replied(run, replies, &mut self.shared.cx(now, actions))
+            }
+            Some(Owner::Collector(index, generation, ticket)) => {
+                let asked = (index, generation, ticket);
+                let cx = &mut self.shared.cx(now, actions);
+                self.collectors
+                    .redis_replied(asked, replies, &mut self.outbox, cx);
+                self.outbox.store(cx);
             }
             None => {}
         }
@@ -375,19 +419,9 @@ impl Agent {
     }
 
     fn capture(&mut self, now: Now, actions: &mut Vec<Action>) {
-        for collector in &mut self.collectors {
-            let (name, mut readings) = (collector.name(), Vec::new());
-            match collector.collect(&*self.files, &mut readings) {
-                Ok(()) => self.shared.warnings.recovered(name),
-                Err(error) => {
-                    self.shared.telemetry.collector_failed(name);
-                    self.shared.warnings.warn(name, &error, now.mono);
-                }
-            }
-            self.outbox
-                .push_readings(readings, &mut self.shared.cx(now, actions));
-        }
-        self.outbox.store(&mut self.shared.cx(now, actions));
+        let cx = &mut self.shared.cx(now, actions);
+        self.collectors.begin(&mut self.outbox, cx);
+        self.outbox.store(cx);
     }
 
     fn self_metrics(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -398,20 +432,6 @@ impl Agent {
         let believable = now.wall_s >= self.shared.settings.clock_believable_from_s;
         if self.shared.settings.send_self_metrics && believable {
             self.outbox.push(&series, &mut self.shared.cx(now, actions));
-        }
-    }
-
-    fn reload(
-        &mut self,
-        settings: Settings,
-        collectors: Vec<Box<dyn Collector>>,
-        now: Now,
-        actions: &mut Vec<Action>,
-    ) {
-        self.shared.settings = settings;
-        self.collectors = collectors;
-        if self.runs_on_schedule() {
-            self.schedule.arm_all(&self.shared.settings, now, actions);
         }
     }
 

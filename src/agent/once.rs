@@ -49,7 +49,7 @@ impl Agent {
             actions.push(Action::Disarm(Timer::Stop));
             once.phase = Phase::Aggregate;
         }
-        if once.phase == Phase::Aggregate && self.flusher.is_idle() {
+        if once.phase == Phase::Aggregate && self.flusher.is_idle() && self.collectors.is_idle() {
             once.failed |= self.flusher.failed();
             self.self_metrics(now, actions);
             self.outbox.store(&mut self.shared.cx(now, actions));

@@ -111,7 +111,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
-        let agent = agent(random.next());
+        let agent = agent(random.next_u64());
         let mut world = World {
             seed,
             random,
@@ -176,6 +176,7 @@ impl World {
                 Action::Disarm(timer) => {
                     self.timers.remove(&timer);
                 }
+                Action::Ask { .. } => panic!("there are no collectors"),
                 Action::Exit(_) => panic!("nobody asked it to stop"),
             }
         }
@@ -307,7 +308,7 @@ impl World {
         {
             self.intake.store(&body);
         }
-        self.agent = agent(self.random.next());
+        self.agent = agent(self.random.next_u64());
         self.timers.clear();
         self.connected = false;
         self.event(Event::Started);

@@ -11,6 +11,9 @@
 //! is told in `README.md` beside this file.
 
 pub mod host;
+mod question;
+
+pub use question::{Program, Question, Reading, Reply};
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -66,13 +69,33 @@ pub struct Options {
 }
 
 /// Something that can be read again and again.
+///
+/// A reading begins with [`Collector::begin`] and lasts until every question it asked was answered; the next
+/// one does not begin before. What cannot be read is left out and named in the error; everything else is in
+/// `reading` all the same.
 pub trait Collector {
     /// The name of its plugin.
     fn name(&self) -> &'static str;
 
-    /// Appends one reading. What cannot be read is left out and named in the error; everything else is
-    /// in `out` all the same.
-    fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>) -> Result<(), CollectError>;
+    /// Begins a reading.
+    ///
+    /// # Errors
+    /// What could not be read.
+    fn begin(&mut self, reading: &mut Reading<'_>) -> Result<(), CollectError>;
+
+    /// Takes the reply to a question. Output of a program comes at any time.
+    ///
+    /// # Errors
+    /// What could not be read.
+    fn reply(
+        &mut self,
+        ticket: u32,
+        reply: Reply,
+        reading: &mut Reading<'_>,
+    ) -> Result<(), CollectError> {
+        let _ = (ticket, reply, reading);
+        Ok(())
+    }
 }
 
 /// One reading, not yet stamped.
@@ -135,6 +158,17 @@ impl CollectError {
     /// The value, or nothing after noting the error.
     pub fn keep<T, E: Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|reason| self.add(what, reason)).ok()
+    }
+
+    /// Takes over what another reading noted.
+    pub fn absorb(&mut self, other: CollectError) {
+        self.left_out += other.left_out;
+        for problem in other.problems {
+            match self.problems.len() < PROBLEMS_MAX {
+                true => self.problems.push(problem),
+                false => self.left_out += 1,
+            }
+        }
     }
 
     /// Success where nothing was noted.

@@ -148,7 +148,7 @@ mod tests {
     fn halving_ends_at_single_keys_and_visits_each_once() {
         for groups in [&[1, 1, 1, 1, 1][..], &[7], &[1, 6, 1], &[100, 1, 50]] {
             let list = list(groups);
-            let (mut open, mut single) = (vec![0..list.len()], Vec::new());
+            let (mut open, mut single) = (Vec::from([0..list.len()]), Vec::new());
             while let Some(range) = open.pop() {
                 match list.halves(range.clone()) {
                     Some((a, b)) => {

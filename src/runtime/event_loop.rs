@@ -12,6 +12,7 @@ use mio::{Events, Poll, Token};
 use super::child;
 use super::clock;
 use super::http_client::{ExchangeLimits, HttpClient};
+use super::plugin_io::PluginIo;
 use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::{Intake, Parts};
 use super::signals::{Signal, Signals};
@@ -24,6 +25,8 @@ const SIGNALS: Token = Token(0);
 pub const REDIS: Token = Token(2);
 /// See [`REDIS`].
 pub const METRICS: Token = Token(4);
+/// The collectors' own; see [`PluginIo`].
+const PLUGINS: Token = Token(16);
 
 const EVENTS_PER_TURN: usize = 64;
 
@@ -38,6 +41,7 @@ pub struct EventLoop {
     redis: RedisLink,
     metrics: HttpClient,
     intake: Intake,
+    plugins: PluginIo,
     agent: Agent,
     exit: Option<u8>,
 }
@@ -51,6 +55,7 @@ impl EventLoop {
         let Parts {
             settings,
             collectors,
+            servers,
             files,
             redis,
             intake,
@@ -65,6 +70,7 @@ impl EventLoop {
             redis,
             metrics: HttpClient::new(intake.endpoint.clone(), METRICS),
             intake,
+            plugins: PluginIo::new(servers, PLUGINS),
             agent,
             exit: None,
         })
@@ -93,6 +99,7 @@ impl EventLoop {
             }
             self.drive_redis(redis);
             self.drive_metrics(metrics);
+            self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
         }
@@ -125,6 +132,15 @@ impl EventLoop {
         if let Some(result) = self.metrics.ready(self.poll.registry(), clock::now().mono) {
             let answer = result.map(answer_of).map_err(|failure| failure.to_string());
             self.tell(Event::Answered(answer));
+        }
+    }
+
+    fn drive_plugins(&mut self, ready: bool) {
+        if ready || self.plugins.has_more() || is_due(self.plugins.deadline()) {
+            let mut events = Vec::new();
+            self.plugins
+                .drive(self.poll.registry(), clock::now().mono, &mut events);
+            events.into_iter().for_each(|event| self.tell(event));
         }
     }
 
@@ -167,7 +183,12 @@ impl EventLoop {
         }
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
-        self.tell(Event::Reload(parts.settings, parts.collectors));
+        self.plugins = PluginIo::new(parts.servers, PLUGINS);
+        self.tell(Event::Reload(
+            parts.settings,
+            parts.collectors,
+            Box::new(parts.files),
+        ));
     }
 
     fn tell(&mut self, event: Event) {
@@ -177,18 +198,32 @@ impl EventLoop {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
-        let mut redis_events = Vec::new();
+        let (mut redis_events, mut plugin_events) = (Vec::new(), Vec::new());
+        let mut asked = false;
         for action in actions {
             let now = clock::now().mono;
             match action {
                 Action::Redis(request) => self.redis.send(&request, now, &mut redis_events),
                 Action::Post(body) => self.post(body, now),
+                Action::Ask {
+                    collector,
+                    ticket,
+                    question,
+                } => {
+                    self.plugins
+                        .ask(collector, ticket, question, now, &mut plugin_events);
+                    asked = true;
+                }
                 Action::Arm(timer, at) => self.timers.insert(timer, at),
                 Action::Disarm(timer) => self.timers.cancel(timer),
                 Action::Exit(status) => self.exit = Some(status),
             }
         }
         self.tell_of_redis(redis_events);
+        plugin_events.into_iter().for_each(|event| self.tell(event));
+        if asked {
+            self.drive_plugins(true);
+        }
     }
 
     fn post(&mut self, body: Vec<u8>, now: Instant) {
@@ -205,13 +240,14 @@ impl EventLoop {
 
     /// `None` is for ever: only a signal or a peer wakes the loop then.
     fn time_to_sleep(&self) -> Option<Duration> {
-        if self.agent.has_work() || self.redis.has_more() {
+        if self.agent.has_work() || self.redis.has_more() || self.plugins.has_more() {
             return Some(Duration::ZERO);
         }
         let deadlines = [
             self.timers.next_deadline(),
             self.redis.deadline(),
             self.metrics.deadline(),
+            self.plugins.deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(clock::now().mono))

@@ -85,8 +85,8 @@ fn bytes(blocks: impl Into<u64>, block_bytes: impl Into<u64>) -> io::Result<u64>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::Gauge;
     use crate::collect::host::{Group, Groups, Host};
-    use crate::collect::{Collector, Gauge};
     use miniserde::json::{self, Array, Object, Value};
     use std::collections::BTreeMap;
 

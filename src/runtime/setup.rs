@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::connection::Endpoint;
 use super::host_root::HostRoot;
+use super::plugin_io::Server;
 use super::proxy::Proxy;
 use super::redis_link::RedisLink;
 use super::tls::{self, Trust};
@@ -35,6 +36,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The collectors that are switched on.
     pub collectors: Vec<Box<dyn Collector>>,
+    /// The servers the collectors talk to, in their order.
+    pub servers: Vec<Option<Server>>,
     /// Where the board's files are.
     pub files: HostRoot,
     /// The link to Redis.
@@ -52,6 +55,7 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
     Ok(Parts {
         settings: settings(config)?,
         collectors: collectors(config)?,
+        servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
         redis: RedisLink::new(endpoint, log_in, event_loop::REDIS, clock::now().mono, seed),
         intake: Intake::metrics(config)?,
@@ -93,6 +97,11 @@ fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
         Ok((plugin.build)(&options))
     };
     config.collector_plugins.iter().map(build).collect()
+}
+
+/// The server each collector talks to, in the order of [`collectors`].
+fn servers(config: &Config) -> Result<Vec<Option<Server>>, SetupError> {
+    config.collector_plugins.iter().map(|_| Ok(None)).collect()
 }
 
 /// The way to Redis, and what to say first: it ends with a reply that only a server which is ready gives.

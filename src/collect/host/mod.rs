@@ -14,7 +14,7 @@ pub mod network;
 #[cfg(test)]
 mod tests;
 
-use super::{CollectError, Collector, Gauge, HostFiles, MetricDoc, Plugin};
+use super::{CollectError, Collector, Gauge, HostFiles, MetricDoc, Plugin, Reading};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -128,7 +128,21 @@ impl Collector for Host {
         PLUGIN.name
     }
 
-    fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>) -> Result<(), CollectError> {
+    fn begin(&mut self, reading: &mut Reading<'_>) -> Result<(), CollectError> {
+        self.collect(reading.files, &mut reading.gauges)
+    }
+}
+
+impl Host {
+    /// Appends one reading of all groups.
+    ///
+    /// # Errors
+    /// What could not be read; everything else is in `out` all the same.
+    pub fn collect(
+        &mut self,
+        files: &dyn HostFiles,
+        out: &mut Vec<Gauge>,
+    ) -> Result<(), CollectError> {
         let mut error = CollectError::default();
         for group in &self.groups.0 {
             match group {

@@ -1,0 +1,207 @@
+//! The collectors, each at its own pace: one that fails, or waits for an answer, holds up no other.
+
+use super::line::{Hold, Owner};
+use super::outbox::Outbox;
+use super::{Action, Cx};
+use crate::collect::{CollectError, Collector, HostFiles, Question, Reading, Reply};
+
+pub(super) struct Collectors {
+    slots: Vec<Slot>,
+    files: Box<dyn HostFiles>,
+    /// Tells the questions of collectors that were replaced from those of the present ones.
+    generation: u32,
+}
+
+struct Slot {
+    collector: Box<dyn Collector>,
+    /// Questions of the reading under way that were not answered.
+    open: usize,
+    /// Tickets of those among them that Redis is to answer.
+    asked_redis: Vec<u32>,
+    /// What went wrong in the reading under way.
+    error: CollectError,
+}
+
+impl Collectors {
+    pub fn new(collectors: Vec<Box<dyn Collector>>, files: Box<dyn HostFiles>) -> Collectors {
+        Collectors {
+            slots: slots(collectors),
+            files,
+            generation: 0,
+        }
+    }
+
+    /// Other collectors, as after a reload. Answers to the old ones' questions are not wanted any more.
+    pub fn replace(&mut self, collectors: Vec<Box<dyn Collector>>, files: Box<dyn HostFiles>) {
+        self.slots = slots(collectors);
+        self.files = files;
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// No reading is under way.
+    pub fn is_idle(&self) -> bool {
+        self.slots.iter().all(|slot| slot.open == 0)
+    }
+
+    /// Begins a reading of each collector; one that has not finished the last one skips its turn.
+    pub fn begin(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else {
+                continue;
+            };
+            if slot.open > 0 {
+                let name = slot.collector.name();
+                cx.telemetry.collector_failed(name);
+                cx.warnings.warn(
+                    name,
+                    &"the reading before has not finished; this turn is skipped",
+                    cx.now.mono,
+                );
+                continue;
+            }
+            let mut reading = Reading::new(&*self.files);
+            let result = slot.collector.begin(&mut reading);
+            let Reading {
+                gauges, questions, ..
+            } = reading;
+            outbox.push_readings(gauges, cx);
+            slot.note(result);
+            self.ask(index, questions, outbox, cx);
+            self.settle(index, cx);
+        }
+    }
+
+    /// A reply from the runtime.
+    pub fn replied(
+        &mut self,
+        index: usize,
+        ticket: u32,
+        reply: Reply,
+        outbox: &mut Outbox,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if matches!(reply, Reply::Http(_) | Reply::Redis(_)) {
+            slot.open = slot.open.saturating_sub(1);
+        }
+        let mut reading = Reading::new(&*self.files);
+        let result = slot.collector.reply(ticket, reply, &mut reading);
+        let Reading {
+            gauges, questions, ..
+        } = reading;
+        outbox.push_readings(gauges, cx);
+        slot.note(result);
+        self.ask(index, questions, outbox, cx);
+        self.settle(index, cx);
+    }
+
+    /// Replies of Redis to a question.
+    pub fn redis_replied(
+        &mut self,
+        (index, generation, ticket): (usize, u32, u32),
+        replies: Vec<crate::protocol::redis::Value>,
+        outbox: &mut Outbox,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let Some(asked) = slot.asked_redis.iter().position(|asked| *asked == ticket) else {
+            return;
+        };
+        if generation == self.generation {
+            slot.asked_redis.swap_remove(asked);
+            self.replied(index, ticket, Reply::Redis(Ok(replies)), outbox, cx);
+        }
+    }
+
+    /// The connection to Redis is gone: it will not answer.
+    pub fn redis_lost(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        for index in 0..self.slots.len() {
+            let asked = self
+                .slots
+                .get_mut(index)
+                .map(|slot| std::mem::take(&mut slot.asked_redis));
+            for ticket in asked.unwrap_or_default() {
+                self.replied(index, ticket, no_redis(), outbox, cx);
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        index: usize,
+        questions: Vec<(u32, Question)>,
+        outbox: &mut Outbox,
+        cx: &mut Cx<'_>,
+    ) {
+        let mut unanswerable = Vec::new();
+        for (ticket, question) in questions {
+            let Some(slot) = self.slots.get_mut(index) else {
+                return;
+            };
+            match question {
+                Question::Redis(request) => {
+                    slot.open += 1;
+                    if cx.line.is_up() {
+                        slot.asked_redis.push(ticket);
+                        let owner = Owner::Collector(index, self.generation, ticket);
+                        cx.line.submit(owner, request, Hold::Free, cx.actions);
+                    } else {
+                        unanswerable.push(ticket);
+                    }
+                }
+                question => {
+                    slot.open += usize::from(matches!(question, Question::Http { .. }));
+                    cx.actions.push(Action::Ask {
+                        collector: index,
+                        ticket,
+                        question,
+                    });
+                }
+            }
+        }
+        for ticket in unanswerable {
+            self.replied(index, ticket, no_redis(), outbox, cx);
+        }
+    }
+
+    /// Tells of a reading that has ended.
+    fn settle(&mut self, index: usize, cx: &mut Cx<'_>) {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.open == 0) else {
+            return;
+        };
+        let name = slot.collector.name();
+        match std::mem::take(&mut slot.error).into_result() {
+            Ok(()) => cx.warnings.recovered(name),
+            Err(error) => {
+                cx.telemetry.collector_failed(name);
+                cx.warnings.warn(name, &error, cx.now.mono);
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn note(&mut self, result: Result<(), CollectError>) {
+        if let Err(error) = result {
+            self.error.absorb(error);
+        }
+    }
+}
+
+fn slots(collectors: Vec<Box<dyn Collector>>) -> Vec<Slot> {
+    let slot = |collector| Slot {
+        collector,
+        open: 0,
+        asked_redis: Vec::new(),
+        error: CollectError::default(),
+    };
+    collectors.into_iter().map(slot).collect()
+}
+
+fn no_redis() -> Reply {
+    Reply::Redis(Err("no connection to redis".to_owned()))
+}
