@@ -96,11 +96,9 @@ pub fn help_text() -> String {
     paragraph(ABOUT, &mut out);
     out.push_str("\nUsage:\n  chouette-iot [run] [--once] [--env-file PATH]\n");
     out.push_str("  chouette-iot --help | --version\n");
-    for (heading, entries) in [
-        ("Options:", OPTION_HELP),
-        ("Signals:", SIGNAL_HELP),
-        ("Exit codes:", EXIT_HELP),
-    ] {
+    for (heading, entries) in
+        [("Options:", OPTION_HELP), ("Signals:", SIGNAL_HELP), ("Exit codes:", EXIT_HELP)]
+    {
         out.push_str(&format!("\n{heading}\n"));
         for (name, description) in entries {
             entry(name, description, &mut out);
@@ -129,30 +127,18 @@ const OPTION_HELP: &[(&str, &str)] = &[
 ];
 
 const SIGNAL_HELP: &[(&str, &str)] = &[
-    (
-        "SIGTERM, SIGINT",
-        "Finish what is half done, then end. Whatever is not sent yet stays in Redis.",
-    ),
+    ("SIGTERM, SIGINT", "Finish what is half done, then end. Whatever is not sent yet stays in Redis."),
     (
         "SIGHUP",
         "Read the file of --env-file again and go on with the new values; if they are wrong, with the old ones.",
     ),
-    (
-        "SIGUSR1",
-        "Release now, without waiting for the interval or for a back-off to end.",
-    ),
+    ("SIGUSR1", "Release now, without waiting for the interval or for a back-off to end."),
 ];
 
 const EXIT_HELP: &[(&str, &str)] = &[
     ("0", "All went well."),
-    (
-        "1",
-        "Not all was delivered (--once), or the agent failed while it ran.",
-    ),
-    (
-        "2",
-        "A mistake in the command line or in the configuration. Nothing was done.",
-    ),
+    ("1", "Not all was delivered (--once), or the agent failed while it ran."),
+    ("2", "A mistake in the command line or in the configuration. Nothing was done."),
 ];
 
 const CONVENTIONS: &str = "Variables of the environment or of --env-file. Names count in any case, blanks around a \
@@ -161,9 +147,7 @@ const CONVENTIONS: &str = "Variables of the environment or of --env-file. Names 
 
 fn usage_error(error: lexopt::Error) -> UsageError {
     match error {
-        lexopt::Error::MissingValue { option } => {
-            UsageError::MissingValue(option.unwrap_or_default())
-        }
+        lexopt::Error::MissingValue { option } => UsageError::MissingValue(option.unwrap_or_default()),
         lexopt::Error::UnexpectedOption(option) => {
             let meant = similar(&option);
             UsageError::UnknownOption(option, meant)
@@ -223,10 +207,7 @@ mod tests {
         assert_eq!(line(""), run(false, None));
         assert_eq!(line("run"), run(false, None));
         assert_eq!(line("--once"), run(true, None));
-        assert_eq!(
-            line("run --once --env-file /etc/c.env"),
-            run(true, Some("/etc/c.env"))
-        );
+        assert_eq!(line("run --once --env-file /etc/c.env"), run(true, Some("/etc/c.env")));
         assert_eq!(line("--env-file=c.env run"), run(false, Some("c.env")));
         for help in ["--help", "-h", "run --help", "--once -h"] {
             assert_eq!(line(help), Ok(Command::Help), "{help}");
@@ -240,41 +221,17 @@ mod tests {
     fn mistakes() {
         let unknown = |o: &str, meant| Err(UsageError::UnknownOption(o.to_owned(), meant));
         assert_eq!(line("--onec"), unknown("--onec", Some("--once")));
-        assert_eq!(
-            line("--env_file x"),
-            unknown("--env_file", Some("--env-file"))
-        );
+        assert_eq!(line("--env_file x"), unknown("--env_file", Some("--env-file")));
         assert_eq!(line("--verbose"), unknown("--verbose", None));
         assert_eq!(line("-x"), unknown("-x", None));
-        assert_eq!(
-            line("start"),
-            Err(UsageError::UnknownCommand("start".into()))
-        );
-        assert_eq!(
-            line("run run"),
-            Err(UsageError::UnknownCommand("run".into()))
-        );
-        assert_eq!(
-            line("--env-file"),
-            Err(UsageError::MissingValue("--env-file".into()))
-        );
-        assert_eq!(
-            line("--env-file="),
-            Err(UsageError::MissingValue("--env-file".into()))
-        );
-        assert_eq!(
-            line("--once=1"),
-            Err(UsageError::UnexpectedValue("--once".into()))
-        );
-        assert_eq!(
-            line("--env-file a --env-file b"),
-            Err(UsageError::Repeated("--env-file"))
-        );
+        assert_eq!(line("start"), Err(UsageError::UnknownCommand("start".into())));
+        assert_eq!(line("run run"), Err(UsageError::UnknownCommand("run".into())));
+        assert_eq!(line("--env-file"), Err(UsageError::MissingValue("--env-file".into())));
+        assert_eq!(line("--env-file="), Err(UsageError::MissingValue("--env-file".into())));
+        assert_eq!(line("--once=1"), Err(UsageError::UnexpectedValue("--once".into())));
+        assert_eq!(line("--env-file a --env-file b"), Err(UsageError::Repeated("--env-file")));
         let text = line("--onec").unwrap_err().to_string();
-        assert!(
-            text.contains("did you mean --once?") && text.contains("--help"),
-            "{text}"
-        );
+        assert!(text.contains("did you mean --once?") && text.contains("--help"), "{text}");
     }
 
     #[cfg(unix)]
@@ -284,38 +241,22 @@ mod tests {
         let odd = || OsString::from_vec(vec![b'x', 0xff]);
         let args = [OsString::from("--env-file"), odd()];
         let env_file = Some(PathBuf::from(odd()));
-        assert_eq!(
-            parse(args),
-            Ok(Command::Run {
-                once: false,
-                env_file
-            })
-        );
+        assert_eq!(parse(args), Ok(Command::Run { once: false, env_file }));
         assert!(matches!(parse([odd()]), Err(UsageError::UnknownCommand(_))));
         let option = OsString::from_vec(b"--\xff".to_vec());
-        assert!(matches!(
-            parse([option]),
-            Err(UsageError::UnknownOption(..))
-        ));
+        assert!(matches!(parse([option]), Err(UsageError::UnknownOption(..))));
     }
 
     #[test]
     fn the_help_is_complete_and_fits_a_terminal() {
         let help = help_text();
         for variable in VARIABLES {
-            assert!(
-                help.contains(&format!("\n  {}  ", variable.name)),
-                "{}",
-                variable.name
-            );
+            assert!(help.contains(&format!("\n  {}  ", variable.name)), "{}", variable.name);
             for alias in variable.aliases {
                 assert!(help.contains(alias), "{alias}");
             }
         }
-        for word in OPTIONS
-            .iter()
-            .chain(&["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "Exit codes"])
-        {
+        for word in OPTIONS.iter().chain(&["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "Exit codes"]) {
             assert!(help.contains(word), "{word}");
         }
         for line in help.lines() {

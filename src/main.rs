@@ -53,8 +53,7 @@ fn run(once: bool, env_file: Option<&Path>) -> u8 {
     let mode = if once { Mode::Once } else { Mode::Forever };
     let env_file = env_file.map(PathBuf::from);
     let mut reload = || reload(env_file.as_deref());
-    let ended =
-        EventLoop::new(parts, mode, seed()).and_then(|mut event_loop| event_loop.run(&mut reload));
+    let ended = EventLoop::new(parts, mode, seed()).and_then(|mut event_loop| event_loop.run(&mut reload));
     ended.unwrap_or_else(|error| {
         log::error!("the loop failed: {error}");
         cli::EXIT_FAILURE
@@ -83,25 +82,20 @@ fn read_config(env_file: Option<&Path>) -> Result<Config, String> {
     let mut variables = Vec::new();
     if let Some(path) = env_file {
         let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        variables =
-            env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Config::from_env_and_file(std::env::vars_os(), variables).map_err(|errors| errors.to_string())
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(ENV_FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(ENV_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
 
 fn start_log(config: &Config) -> Result<(), log::SetLoggerError> {
     // The logger lets everything pass, so that a reload can change the level.
-    let mut logger = SimpleLogger::new()
-        .with_level(log::LevelFilter::Trace)
-        .with_utc_timestamps();
+    let mut logger = SimpleLogger::new().with_level(log::LevelFilter::Trace).with_utc_timestamps();
     for library in ["mio", "rustls", "ureq", "ureq_proto"] {
         logger = logger.with_module_level(library, log::LevelFilter::Warn);
     }

@@ -55,10 +55,7 @@ impl Telemetry {
     /// Notes the size of the queue before a release.
     pub fn queued(&mut self, records: u64, timestamp_s: f64) {
         // A second has room for one point at the intake.
-        let new = self
-            .queued_metrics
-            .last()
-            .is_none_or(|(at_s, _)| at_s.floor() != timestamp_s.floor());
+        let new = self.queued_metrics.last().is_none_or(|(at_s, _)| at_s.floor() != timestamp_s.floor());
         if new && self.queued_metrics.len() < QUEUE_SIZES_MAX {
             self.queued_metrics.push((timestamp_s, records));
         }
@@ -79,12 +76,7 @@ impl Telemetry {
         count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_number);
         count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_bytes);
         for (at_s, size) in taken.queued_metrics {
-            out.push(Series::gauge(
-                QUEUED_METRICS,
-                Tags::none(),
-                Number::Int(i128::from(size)),
-                at_s,
-            ));
+            out.push(Series::gauge(QUEUED_METRICS, Tags::none(), Number::Int(i128::from(size)), at_s));
         }
         out
     }
@@ -94,28 +86,18 @@ impl Telemetry {
 /// exactly when it happened.
 pub fn dropped_series(dropped: &Counters, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
     let tag = |reason: &str| Some(format!("reason:{reason}"));
-    let series = |(reason, value): (&&str, &u64)| {
-        counted(DROPPED, tag(reason), *value, interval_s, timestamp_s)
-    };
+    let series =
+        |(reason, value): (&&str, &u64)| counted(DROPPED, tag(reason), *value, interval_s, timestamp_s);
     dropped.iter().map(series).collect()
 }
 
-fn counted(
-    name: &str,
-    tag: Option<String>,
-    value: u64,
-    interval_s: u32,
-    timestamp_s: f64,
-) -> Series {
+fn counted(name: &str, tag: Option<String>, value: u64, interval_s: u32, timestamp_s: f64) -> Series {
     Series {
         name: name.to_owned(),
         kind: SeriesKind::Count,
         tags: Tags::from_strings(tag.as_slice()),
         interval_s: Some(interval_s),
-        point: Point {
-            timestamp: timestamp_s,
-            value: Number::Int(i128::from(value)),
-        },
+        point: Point { timestamp: timestamp_s, value: Number::Int(i128::from(value)) },
     }
 }
 
@@ -131,11 +113,8 @@ mod tests {
         telemetry.dropped("expired", 0);
         telemetry.dispatched(10, 800);
         telemetry.queued(0, 6.0);
-        let names: Vec<_> = telemetry
-            .take(10, 7.0)
-            .iter()
-            .map(|s| format!("{}{}", s.name, s.tags.as_str()))
-            .collect();
+        let names: Vec<_> =
+            telemetry.take(10, 7.0).iter().map(|s| format!("{}{}", s.name, s.tags.as_str())).collect();
         assert_eq!(
             names,
             [

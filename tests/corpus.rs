@@ -15,20 +15,14 @@ use support::{SOON, corpus_cases};
 #[test]
 fn every_case_ends_up_as_expected_in_the_wrapped_queue() {
     let cases = corpus_cases("metrics", "");
-    assert!(
-        cases.len() >= 34,
-        "fixtures are missing: only {} cases",
-        cases.len()
-    );
+    assert!(cases.len() >= 34, "fixtures are missing: only {} cases", cases.len());
     let Some(redis) = RedisServer::start() else {
         return;
     };
     // Refuses everything, so that what was aggregated stays where it can be looked at.
     let intake = Intake::start(|_| status(500));
-    let failures: Vec<String> = cases
-        .iter()
-        .filter_map(|(name, case)| run_case(name, case, &redis, &intake).err())
-        .collect();
+    let failures: Vec<String> =
+        cases.iter().filter_map(|(name, case)| run_case(name, case, &redis, &intake).err()).collect();
     assert!(
         failures.is_empty(),
         "{} of {} cases failed\n\n{}",
@@ -62,10 +56,7 @@ fn run_case(name: &str, case: &Value, redis: &RedisServer, intake: &Intake) -> R
     if code != Some(expected_code) {
         wrong.push(format!("exit code {code:?} instead of {expected_code}"));
     }
-    let found = records
-        .iter()
-        .map(|record| json::parse(record))
-        .collect::<Result<Vec<Value>, String>>()?;
+    let found = records.iter().map(|record| json::parse(record)).collect::<Result<Vec<Value>, String>>()?;
     wrong.extend(compare(
         &found,
         json::items(json::get(case, "expected")),
@@ -74,11 +65,7 @@ fn run_case(name: &str, case: &Value, redis: &RedisServer, intake: &Intake) -> R
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "case {name}:\n  {}\n  the agent said:\n{}",
-        wrong.join("\n  "),
-        agent.stderr()
-    ))
+    Err(format!("case {name}:\n  {}\n  the agent said:\n{}", wrong.join("\n  "), agent.stderr()))
 }
 
 fn environment(case: &Value, redis: &RedisServer, intake: &Intake) -> Env {
@@ -99,8 +86,8 @@ fn push(client: &mut Client, record: &Value) {
     let key = json::text(json::get(record, "key")).unwrap();
     let score = json::number(json::get(record, "score"));
     let encoded = json::text(json::get(record, "value_b64")).map(decode_base64);
-    let value = encoded
-        .or_else(|| json::text(json::get(record, "value")).map(|text| text.as_bytes().to_vec()));
+    let value =
+        encoded.or_else(|| json::text(json::get(record, "value")).map(|text| text.as_bytes().to_vec()));
     client.push(RAW, key, score, value.as_deref());
 }
 
@@ -119,10 +106,7 @@ fn compare(found: &[Value], expected: &[Value], optional: &[Value]) -> Vec<Strin
         take(allowed);
     }
     let line = |what: &str, value: &Value| format!("{what} {}", miniserde::json::to_string(value));
-    let mut lines: Vec<String> = missing
-        .iter()
-        .map(|value| line("missing:  ", value))
-        .collect();
+    let mut lines: Vec<String> = missing.iter().map(|value| line("missing:  ", value)).collect();
     lines.extend(rest.iter().map(|value| line("unexpected:", value)));
     lines
 }
@@ -132,10 +116,8 @@ fn same(a: &Value, b: &Value) -> bool {
     let text = |value, name| json::text(json::get(value, name)).map(str::to_owned);
     let numbers = |value: &Value| -> Vec<Option<f64>> {
         let points = json::items(json::get(value, "points")).iter();
-        let mut all: Vec<Option<f64>> = points
-            .flat_map(|point| json::items(Some(point)))
-            .map(|n| json::number(Some(n)))
-            .collect();
+        let mut all: Vec<Option<f64>> =
+            points.flat_map(|point| json::items(Some(point))).map(|n| json::number(Some(n))).collect();
         all.push(json::number(json::get(value, "interval")));
         all
     };
@@ -157,10 +139,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut bit_count) = (Vec::new(), 0u32, 0);
     for symbol in text.bytes().filter(|byte| *byte != b'=') {
-        let digit = ALPHABET
-            .iter()
-            .position(|known| *known == symbol)
-            .expect("a symbol of base 64");
+        let digit = ALPHABET.iter().position(|known| *known == symbol).expect("a symbol of base 64");
         bits = bits << 6 | u32::try_from(digit).unwrap();
         bit_count += 6;
         if bit_count >= 8 {
@@ -176,10 +155,7 @@ fn the_comparison_tells_series_apart() {
     let parse = |text: &str| json::parse(text).unwrap();
     let one = "{\"metric\":\"a\",\"tags\":[\"x:1\",\"y:2\"],\"points\":[[1.5,3]],\"type\":\"count\",\"interval\":10}";
     let same_one = "{\"interval\":10.0,\"metric\":\"a\",\"tags\":[\"y:2\",\"x:1\"],\"points\":[[1.5,3.0000000001]],\"type\":\"count\"}";
-    assert_eq!(
-        compare(&[parse(one)], &[parse(same_one)], &[]),
-        Vec::<String>::new()
-    );
+    assert_eq!(compare(&[parse(one)], &[parse(same_one)], &[]), Vec::<String>::new());
     for (from, to) in [
         ("1.5", "1.6"),
         ("3]", "4]"),
@@ -189,21 +165,10 @@ fn the_comparison_tells_series_apart() {
         (":10", ":9"),
         ("\"a\"", "\"b\""),
     ] {
-        assert_eq!(
-            compare(&[parse(&one.replace(from, to))], &[parse(one)], &[]).len(),
-            2,
-            "{from} → {to}"
-        );
+        assert_eq!(compare(&[parse(&one.replace(from, to))], &[parse(one)], &[]).len(), 2, "{from} → {to}");
     }
-    assert_eq!(
-        compare(&[parse(one), parse(one)], &[parse(one)], &[]).len(),
-        1,
-        "a series too many"
-    );
-    assert_eq!(
-        compare(&[parse(one)], &[], &[parse(one)]),
-        Vec::<String>::new()
-    );
+    assert_eq!(compare(&[parse(one), parse(one)], &[parse(one)], &[]).len(), 1, "a series too many");
+    assert_eq!(compare(&[parse(one)], &[], &[parse(one)]), Vec::<String>::new());
     assert_eq!(compare(&[], &[], &[parse(one)]), Vec::<String>::new());
 }
 

@@ -18,11 +18,7 @@ const MEMINFO: &str = "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 500 kB\
 fn environment(redis: &RedisServer, intake: &Intake, groups: &str) -> Env {
     agent::with(
         agent::env(&redis.url(), intake),
-        &[
-            ("COLLECTOR_PLUGINS", "host"),
-            ("HOST_COLLECTOR_METRICS", groups),
-            ("HOST", "board-1"),
-        ],
+        &[("COLLECTOR_PLUGINS", "host"), ("HOST_COLLECTOR_METRICS", groups), ("HOST", "board-1")],
     )
 }
 
@@ -38,19 +34,14 @@ fn the_readings_of_this_machine_arrive() {
     let intake = Intake::accepting();
     let started = unix_now();
     let groups = r#"["cpu", "fs", "la", "ram", "network"]"#;
-    let _agent = Agent::run(&agent::with(
-        environment(&redis, &intake, groups),
-        &[("GLOBAL_TAGS", "room:1")],
-    ));
+    let _agent = Agent::run(&agent::with(environment(&redis, &intake, groups), &[("GLOBAL_TAGS", "room:1")]));
     let wanted = [
         "Chouette.host.cpu.percentage",
         "Chouette.host.la",
         "Chouette.host.memory.used",
         "Chouette.host.memory.available",
     ];
-    assert!(intake.wait_for(SOON, |requests| {
-        wanted.iter().all(|metric| has_arrived(requests, metric))
-    }));
+    assert!(intake.wait_for(SOON, |requests| { wanted.iter().all(|metric| has_arrived(requests, metric)) }));
 
     let store = Store::acknowledged(&intake.requests());
     for (key, held) in &store.0 {
@@ -61,65 +52,26 @@ fn the_readings_of_this_machine_arrive() {
             "{key:?}"
         );
         assert!(key.tags.contains(&"room:1".to_owned()), "{key:?}");
-        assert!(
-            held.points
-                .keys()
-                .all(|second| (started..=unix_now()).contains(second)),
-            "{key:?} {held:?}"
-        );
-        assert!(
-            held.points.values().all(|value| *value >= 0.0),
-            "{key:?} {held:?}"
-        );
-        let own_tag = match key
-            .metric
-            .trim_start_matches("Chouette.host.")
-            .split('.')
-            .next()
-            .unwrap()
-        {
+        assert!(held.points.keys().all(|second| (started..=unix_now()).contains(second)), "{key:?} {held:?}");
+        assert!(held.points.values().all(|value| *value >= 0.0), "{key:?} {held:?}");
+        let own_tag = match key.metric.trim_start_matches("Chouette.host.").split('.').next().unwrap() {
             "fs" => Some("device:"),
             "la" => Some("period:1m"),
             "network" => Some("iface:"),
             _ => None,
         };
-        assert_eq!(
-            key.tags.len(),
-            1 + usize::from(own_tag.is_some()),
-            "{key:?}"
-        );
-        assert!(
-            own_tag.is_none_or(|prefix| key.tags.iter().any(|tag| tag.starts_with(prefix))),
-            "{key:?}"
-        );
+        assert_eq!(key.tags.len(), 1 + usize::from(own_tag.is_some()), "{key:?}");
+        assert!(own_tag.is_none_or(|prefix| key.tags.iter().any(|tag| tag.starts_with(prefix))), "{key:?}");
         assert!(!key.tags.contains(&"iface:lo".to_owned()));
     }
-    assert!(
-        store
-            .only(wanted[0])
-            .1
-            .points
-            .values()
-            .all(|percentage| *percentage <= 100.0)
-    );
-    assert!(
-        store
-            .only(wanted[3])
-            .1
-            .points
-            .values()
-            .all(|bytes| *bytes > 1e6)
-    );
+    assert!(store.only(wanted[0]).1.points.values().all(|percentage| *percentage <= 100.0));
+    assert!(store.only(wanted[3]).1.points.values().all(|bytes| *bytes > 1e6));
 }
 
 #[test]
 fn the_cases_of_the_corpus_give_their_readings() {
     let cases = corpus_cases("plugins", "host_");
-    assert!(
-        cases.len() >= 4,
-        "fixtures are missing: only {} cases",
-        cases.len()
-    );
+    assert!(cases.len() >= 4, "fixtures are missing: only {} cases", cases.len());
     let Some(redis) = RedisServer::start() else {
         return;
     };
@@ -153,16 +105,11 @@ fn run_case(case: &Value, redis: &RedisServer) {
         _ => "ram",
     };
     let intake = Intake::accepting();
-    let env = agent::with(
-        environment(redis, &intake, groups),
-        &[("HOST_ROOT", &root.path().to_string_lossy())],
-    );
+    let env =
+        agent::with(environment(redis, &intake, groups), &[("HOST_ROOT", &root.path().to_string_lossy())]);
     let _agent = Agent::run(&env);
     if let Some(after) = stat("stat_after") {
-        assert!(intake.wait_for(SOON, |requests| has_arrived(
-            requests,
-            "Chouette.host.memory.used"
-        )));
+        assert!(intake.wait_for(SOON, |requests| has_arrived(requests, "Chouette.host.memory.used")));
         assert!(
             !has_arrived(&intake.requests(), "Chouette.host.cpu.percentage"),
             "one reading gives no share"
@@ -180,11 +127,7 @@ fn run_case(case: &Value, redis: &RedisServer) {
             // The first reading counts: those after it see files that stand still.
             found.iter().any(|(key, held)| {
                 key.tags == tags
-                    && held
-                        .points
-                        .values()
-                        .next()
-                        .is_some_and(|first| json::close(*first, value))
+                    && held.points.values().next().is_some_and(|first| json::close(*first, value))
             })
         };
         assert!(
@@ -214,10 +157,7 @@ fn a_zero_is_a_reading() {
     };
     let root = TempDir::new();
     root.write("proc/loadavg", "0.00 0.00 0.00 1/100 1000\n");
-    root.write(
-        "proc/net/dev",
-        "Inter-| Receive\n face |bytes\n  eth0: 0 0 0 0 0 0 0 0 5 0 0 0 0 0 0 0\n",
-    );
+    root.write("proc/net/dev", "Inter-| Receive\n face |bytes\n  eth0: 0 0 0 0 0 0 0 0 5 0 0 0 0 0 0 0\n");
     let intake = Intake::accepting();
     let env = agent::with(
         environment(&redis, &intake, "la,network"),
@@ -225,14 +165,8 @@ fn a_zero_is_a_reading() {
     );
     let _agent = Agent::run(&env);
     for metric in ["Chouette.host.la", "Chouette.host.network.bytes.recv"] {
-        assert!(
-            intake.wait_for(SOON, |requests| has_arrived(requests, metric)),
-            "{metric}"
-        );
-        assert!(json::close(
-            Store::acknowledged(&intake.requests()).sum(metric),
-            0.0
-        ));
+        assert!(intake.wait_for(SOON, |requests| has_arrived(requests, metric)), "{metric}");
+        assert!(json::close(Store::acknowledged(&intake.requests()).sum(metric), 0.0));
     }
 }
 
@@ -246,10 +180,7 @@ fn what_cannot_be_read_costs_only_itself_and_is_said_once() {
     let intake = Intake::accepting();
     let env = agent::with(
         environment(&redis, &intake, "la,ram"),
-        &[
-            ("HOST_ROOT", &root.path().to_string_lossy()),
-            ("SEND_SELF_METRICS", "true"),
-        ],
+        &[("HOST_ROOT", &root.path().to_string_lossy()), ("SEND_SELF_METRICS", "true")],
     );
     let agent = Agent::run(&env);
     let rounds = |requests: &[Arc<Request>]| {
@@ -267,20 +198,12 @@ fn what_cannot_be_read_costs_only_itself_and_is_said_once() {
             .iter()
             .any(|(key, held)| key.tags.contains(&"plugin:host".to_owned()) && held.kind == "count")
     }));
-    let warnings = || {
-        agent
-            .stderr()
-            .lines()
-            .filter(|line| line.contains("WARN") && line.contains("host"))
-            .count()
-    };
+    let warnings =
+        || agent.stderr().lines().filter(|line| line.contains("WARN") && line.contains("host")).count();
     assert_eq!(warnings(), 1, "{}", agent.stderr());
 
     root.write("proc/meminfo", MEMINFO);
-    assert!(intake.wait_for(SOON, |requests| has_arrived(
-        requests,
-        "Chouette.host.memory.used"
-    )));
+    assert!(intake.wait_for(SOON, |requests| has_arrived(requests, "Chouette.host.memory.used")));
     // 1000 − 100 − 50 − 200 − 50 kB
     let store = Store::acknowledged(&intake.requests());
     assert!(
@@ -291,11 +214,6 @@ fn what_cannot_be_read_costs_only_itself_and_is_said_once() {
             .values()
             .all(|bytes| json::close(*bytes, 600.0 * 1024.0))
     );
-    let recovered = || {
-        agent
-            .stderr()
-            .lines()
-            .any(|line| line.contains("INFO") && line.contains("host"))
-    };
+    let recovered = || agent.stderr().lines().any(|line| line.contains("INFO") && line.contains("host"));
     assert!(wait_until(SOON, recovered), "recovery is not mentioned");
 }

@@ -50,10 +50,7 @@ impl VictoriaMetrics {
             if healthy && server.child.try_wait().unwrap().is_none() {
                 return Some(server);
             }
-            eprintln!(
-                "{}",
-                std::fs::read_to_string(server.dir.join("log")).unwrap_or_default()
-            );
+            eprintln!("{}", std::fs::read_to_string(server.dir.join("log")).unwrap_or_default());
         }
         panic!("victoria-metrics does not start");
     }
@@ -66,25 +63,17 @@ impl VictoriaMetrics {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.split(' ')
-            .nth(1)
-            .is_some_and(|status| status.starts_with('2'))
-            .then(|| body.to_owned())
+        head.split(' ').nth(1).is_some_and(|status| status.starts_with('2')).then(|| body.to_owned())
     }
 
     /// All that can be read back.
     fn export(&self) -> BTreeMap<String, Vec<Exported>> {
         self.get("/internal/force_flush");
-        let lines = self
-            .get("/api/v1/export?match[]=%7B__name__!=%22%22%7D")
-            .unwrap_or_default();
+        let lines = self.get("/api/v1/export?match[]=%7B__name__!=%22%22%7D").unwrap_or_default();
         let mut series: BTreeMap<String, Vec<Exported>> = BTreeMap::new();
         for line in lines.lines() {
             let exported = Exported::parse(&json::parse(line).unwrap());
-            series
-                .entry(exported.labels["__name__"].clone())
-                .or_default()
-                .push(exported);
+            series.entry(exported.labels["__name__"].clone()).or_default().push(exported);
         }
         series
     }
@@ -107,23 +96,16 @@ struct Exported {
 
 impl Exported {
     fn parse(line: &Value) -> Exported {
-        let Some(Value::Object(metric)) = json::get(line, "metric") else {
-            panic!("no labels: {line:?}")
-        };
+        let Some(Value::Object(metric)) = json::get(line, "metric") else { panic!("no labels: {line:?}") };
         let labels = metric
             .iter()
             .map(|(name, value)| (name.clone(), json::text(Some(value)).unwrap().to_owned()))
             .collect();
-        let times = json::items(json::get(line, "timestamps"))
-            .iter()
-            .map(|time| json::integer(Some(time)).unwrap());
-        let values = json::items(json::get(line, "values"))
-            .iter()
-            .map(|value| json::number(Some(value)).unwrap());
-        Exported {
-            labels,
-            points: times.zip(values).collect(),
-        }
+        let times =
+            json::items(json::get(line, "timestamps")).iter().map(|time| json::integer(Some(time)).unwrap());
+        let values =
+            json::items(json::get(line, "values")).iter().map(|value| json::number(Some(value)).unwrap());
+        Exported { labels, points: times.zip(values).collect() }
     }
 }
 
@@ -138,10 +120,7 @@ fn python() -> Option<PathBuf> {
     if has_client.is_ok_and(|output| output.status.success()) {
         return Some(path);
     }
-    skip(&format!(
-        "{} has no chouette-iot-client; tests/run.sh installs it",
-        path.display()
-    ));
+    skip(&format!("{} has no chouette-iot-client; tests/run.sh installs it", path.display()));
     None
 }
 
@@ -158,19 +137,14 @@ fn what_the_python_client_pushes_stands_in_victoria_metrics() {
     let unused = Intake::accepting();
     let started = unix_now();
     let changes = [
-        (
-            "DATADOG_URL",
-            format!("http://127.0.0.1:{}/datadog/api", database.port),
-        ),
+        ("DATADOG_URL", format!("http://127.0.0.1:{}/datadog/api", database.port)),
         ("AGGREGATE_INTERVAL", INTERVAL_S.to_string()),
         ("HOST", "board-9".to_owned()),
         ("GLOBAL_TAGS", r#"["fleet:blue"]"#.to_owned()),
         ("COLLECTOR_PLUGINS", r#"["host"]"#.to_owned()),
         ("SEND_SELF_METRICS", "true".to_owned()),
     ];
-    let changes = changes
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
+    let changes = changes.each_ref().map(|(name, value)| (*name, value.as_str()));
     let agent = Agent::run(&agent::with(agent::env(&redis.url(), &unused), &changes));
 
     let bucket = (started / INTERVAL_S - 6) * INTERVAL_S;
@@ -181,11 +155,7 @@ fn what_the_python_client_pushes_stands_in_victoria_metrics() {
         .env("REDIS_PORT", redis.port.to_string())
         .output()
         .unwrap();
-    assert!(
-        pushed.status.success(),
-        "{}",
-        String::from_utf8_lossy(&pushed.stderr)
-    );
+    assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
 
     let pushed = expected_of_the_client();
     let own = [
@@ -194,31 +164,16 @@ fn what_the_python_client_pushes_stands_in_victoria_metrics() {
         "Chouette.host.memory.available",
         "Chouette.host.cpu.percentage",
     ];
-    let later = [
-        "py.live",
-        "py.timed.count",
-        "chouette.dispatched.metrics.number",
-    ];
+    let later = ["py.live", "py.timed.count", "chouette.dispatched.metrics.number"];
     let mut held = BTreeMap::new();
     let complete = wait_until(PATIENT, || {
         held = database.export();
-        pushed
-            .iter()
-            .map(|(name, _)| name)
-            .chain(&own)
-            .chain(&later)
-            .all(|name| held.contains_key(*name))
+        pushed.iter().map(|(name, _)| name).chain(&own).chain(&later).all(|name| held.contains_key(*name))
     });
-    assert!(
-        complete,
-        "VictoriaMetrics holds only {:?}",
-        held.keys().collect::<Vec<_>>()
-    );
+    assert!(complete, "VictoriaMetrics holds only {:?}", held.keys().collect::<Vec<_>>());
 
     for (name, value) in pushed {
-        let [series] = &held[name][..] else {
-            panic!("{name}: {:?}", held[name])
-        };
+        let [series] = &held[name][..] else { panic!("{name}: {:?}", held[name]) };
         let labels = [
             ("__name__", name),
             ("fleet", "blue"),
@@ -228,39 +183,24 @@ fn what_the_python_client_pushes_stands_in_victoria_metrics() {
             ("spare", "True"),
         ];
         assert_eq!(
-            series
-                .labels
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect::<Vec<_>>(),
+            series.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(),
             labels
         );
-        let [(at_ms, found)] = series.points[..] else {
-            panic!("{name}: {:?}", series.points)
-        };
+        let [(at_ms, found)] = series.points[..] else { panic!("{name}: {:?}", series.points) };
         assert_eq!(at_ms, bucket * 1000, "{name}");
-        assert!(
-            json::close(found, value),
-            "{name}: {found} instead of {value}"
-        );
+        assert!(json::close(found, value), "{name}: {found} instead of {value}");
     }
     assert!(json::close(held["py.live"][0].points[0].1, 4.0));
     for name in own.iter().chain(&later) {
         for series in &held[*name] {
             assert_eq!(
-                (
-                    series.labels["host"].as_str(),
-                    series.labels["fleet"].as_str()
-                ),
+                (series.labels["host"].as_str(), series.labels["fleet"].as_str()),
                 ("board-9", "blue"),
                 "{name}"
             );
             let now_ms = unix_now() * 1000;
             assert!(
-                series
-                    .points
-                    .iter()
-                    .all(|(at_ms, _)| (started * 1000..=now_ms).contains(at_ms)),
+                series.points.iter().all(|(at_ms, _)| (started * 1000..=now_ms).contains(at_ms)),
                 "{name}: {series:?}"
             );
         }

@@ -24,11 +24,7 @@ struct Slot {
 
 impl Collectors {
     pub fn new(collectors: Vec<Box<dyn Collector>>, files: Box<dyn HostFiles>) -> Collectors {
-        Collectors {
-            slots: slots(collectors),
-            files,
-            generation: 0,
-        }
+        Collectors { slots: slots(collectors), files, generation: 0 }
     }
 
     /// Other collectors, as after a reload. Answers to the old ones' questions are not wanted any more.
@@ -61,9 +57,7 @@ impl Collectors {
             }
             let mut reading = Reading::new(&*self.files);
             let result = slot.collector.begin(&mut reading);
-            let Reading {
-                gauges, questions, ..
-            } = reading;
+            let Reading { gauges, questions, .. } = reading;
             outbox.push_readings(gauges, cx);
             slot.note(result);
             self.ask(index, questions, outbox, cx);
@@ -72,14 +66,7 @@ impl Collectors {
     }
 
     /// A reply from the runtime.
-    pub fn replied(
-        &mut self,
-        index: usize,
-        ticket: u32,
-        reply: Reply,
-        outbox: &mut Outbox,
-        cx: &mut Cx<'_>,
-    ) {
+    pub fn replied(&mut self, index: usize, ticket: u32, reply: Reply, outbox: &mut Outbox, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
@@ -88,9 +75,7 @@ impl Collectors {
         }
         let mut reading = Reading::new(&*self.files);
         let result = slot.collector.reply(ticket, reply, &mut reading);
-        let Reading {
-            gauges, questions, ..
-        } = reading;
+        let Reading { gauges, questions, .. } = reading;
         outbox.push_readings(gauges, cx);
         slot.note(result);
         self.ask(index, questions, outbox, cx);
@@ -120,23 +105,14 @@ impl Collectors {
     /// The connection to Redis is gone: it will not answer.
     pub fn redis_lost(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
         for index in 0..self.slots.len() {
-            let asked = self
-                .slots
-                .get_mut(index)
-                .map(|slot| std::mem::take(&mut slot.asked_redis));
+            let asked = self.slots.get_mut(index).map(|slot| std::mem::take(&mut slot.asked_redis));
             for ticket in asked.unwrap_or_default() {
                 self.replied(index, ticket, no_redis(), outbox, cx);
             }
         }
     }
 
-    fn ask(
-        &mut self,
-        index: usize,
-        questions: Vec<(u32, Question)>,
-        outbox: &mut Outbox,
-        cx: &mut Cx<'_>,
-    ) {
+    fn ask(&mut self, index: usize, questions: Vec<(u32, Question)>, outbox: &mut Outbox, cx: &mut Cx<'_>) {
         let mut unanswerable = Vec::new();
         for (ticket, question) in questions {
             let Some(slot) = self.slots.get_mut(index) else {
@@ -155,11 +131,7 @@ impl Collectors {
                 }
                 question => {
                     slot.open += usize::from(matches!(question, Question::Http { .. }));
-                    cx.actions.push(Action::Ask {
-                        collector: index,
-                        ticket,
-                        question,
-                    });
+                    cx.actions.push(Action::Ask { collector: index, ticket, question });
                 }
             }
         }
@@ -193,12 +165,8 @@ impl Slot {
 }
 
 fn slots(collectors: Vec<Box<dyn Collector>>) -> Vec<Slot> {
-    let slot = |collector| Slot {
-        collector,
-        open: 0,
-        asked_redis: Vec::new(),
-        error: CollectError::default(),
-    };
+    let slot =
+        |collector| Slot { collector, open: 0, asked_redis: Vec::new(), error: CollectError::default() };
     collectors.into_iter().map(slot).collect()
 }
 

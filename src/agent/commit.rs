@@ -70,12 +70,7 @@ impl Commit {
     }
 
     /// The next piece. The last one ends the transaction.
-    pub fn next_request(
-        &mut self,
-        wrapper: &dyn Wrapper,
-        interval_s: u32,
-        ids: &mut Ids,
-    ) -> (Request, Hold) {
+    pub fn next_request(&mut self, wrapper: &dyn Wrapper, interval_s: u32, ids: &mut Ids) -> (Request, Hold) {
         let mut request = Request::new();
         if self.step == Step::New {
             request.begin();
@@ -83,11 +78,9 @@ impl Commit {
         }
         let mut entries = Vec::new();
         let told = std::mem::take(&mut self.told);
-        self.not_finite +=
-            self.contexts
-                .wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
-                    entries.push(ids.entry(&series));
-                });
+        self.not_finite += self.contexts.wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
+            entries.push(ids.entry(&series));
+        });
         self.series += entries.len() as u64;
         entries.extend(told);
         queue::store(&mut request, WRAPPED_METRICS, &entries);

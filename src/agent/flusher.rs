@@ -170,15 +170,9 @@ impl Flusher {
         if cx.stopping {
             self.state = State::Idle;
         } else if survey.claimed != (0, 0) {
-            log::info!(
-                "aggregation: finishing a claim of {} records that was left",
-                survey.claimed.0
-            );
+            log::info!("aggregation: finishing a claim of {} records that was left", survey.claimed.0);
             self.begin_reading(false, cx);
-        } else if survey
-            .oldest_raw_s
-            .is_some_and(|oldest| oldest < open_from_s(cx))
-        {
+        } else if survey.oldest_raw_s.is_some_and(|oldest| oldest < open_from_s(cx)) {
             self.state = State::Watching;
             self.submit(queue::watch_claim(), Hold::Keep, cx);
         } else {
@@ -211,25 +205,21 @@ impl Flusher {
         self.submit(request, Hold::Free, cx);
     }
 
-    fn read_or_committed(
-        &mut self,
-        replies: Vec<Value>,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), QueueError> {
+    fn read_or_committed(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let State::Reading(reading) = &mut self.state else {
             return Ok(());
         };
         // Replies come in order: those of a commit only after those of the read sent before it.
         if reading.awaiting != Awaiting::Nothing {
             reading.received(replies)?;
-        } else if let Some(commit) = &mut reading.commit {
-            if commit.confirm(&replies)? {
-                reading.committed(cx);
-                if reading.at_end_of_claim() || cx.stopping {
-                    reading.report(cx);
-                    self.state = State::Idle;
-                    return Ok(());
-                }
+        } else if let Some(commit) = &mut reading.commit
+            && commit.confirm(&replies)?
+        {
+            reading.committed(cx);
+            if reading.at_end_of_claim() || cx.stopping {
+                reading.report(cx);
+                self.state = State::Idle;
+                return Ok(());
             }
         }
         self.go_on(cx);
@@ -243,8 +233,7 @@ impl Flusher {
         };
         let next = match &mut reading.commit {
             Some(commit) if commit.wants_to_send() && reading.awaiting == Awaiting::Nothing => {
-                let (request, hold) =
-                    commit.next_request(&*reading.wrapper, reading.interval_s, cx.ids);
+                let (request, hold) = commit.next_request(&*reading.wrapper, reading.interval_s, cx.ids);
                 if hold == Hold::Free {
                     reading.removed += commit.records;
                 }
@@ -273,8 +262,7 @@ impl Flusher {
     }
 
     fn submit(&self, request: Request, hold: Hold, cx: &mut Cx<'_>) {
-        cx.line
-            .submit(Owner::Flush(self.run), request, hold, cx.actions);
+        cx.line.submit(Owner::Flush(self.run), request, hold, cx.actions);
     }
 }
 
@@ -370,10 +358,7 @@ impl Reading {
 
     fn must_commit_before_next(&self) -> bool {
         let full = self.bucket.is_full() || self.returning.len() >= CHUNK_KEYS;
-        let next_bucket = self
-            .ready
-            .front()
-            .and_then(|(scored, _)| self.closed_bucket(scored));
+        let next_bucket = self.ready.front().and_then(|(scored, _)| self.closed_bucket(scored));
         full || matches!((self.bucket_index, next_bucket), (Some(now), Some(next)) if now != next)
     }
 
@@ -383,13 +368,7 @@ impl Reading {
             .then(|| bucket_of(scored.score_s, self.interval_s))
     }
 
-    fn take(
-        &mut self,
-        scored: Scored,
-        value: Option<Vec<u8>>,
-        parser: &mut RecordParser,
-        cx: &mut Cx<'_>,
-    ) {
+    fn take(&mut self, scored: Scored, value: Option<Vec<u8>>, parser: &mut RecordParser, cx: &mut Cx<'_>) {
         self.taken += 1;
         self.values_found += u64::from(value.is_some());
         let Some(value) = value else {
@@ -419,15 +398,8 @@ impl Reading {
         reason: &'static str,
         cx: &mut Cx<'_>,
     ) {
-        log::debug!(
-            "record {}: {error}",
-            String::from_utf8_lossy(&scored.member)
-        );
-        cx.warnings.warn(
-            "unusable records",
-            &format_args!("such as {error}; they are dropped"),
-            cx.now.mono,
-        );
+        log::debug!("record {}: {error}", String::from_utf8_lossy(&scored.member));
+        cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped"), cx.now.mono);
         self.drop_record(reason);
     }
 
@@ -440,8 +412,7 @@ impl Reading {
         if let (true, Some(claimed)) = (last, self.claimed_values)
             && claimed > self.values_found
         {
-            self.drops
-                .insert("value_without_key", claimed - self.values_found);
+            self.drops.insert("value_without_key", claimed - self.values_found);
         }
         let drops = std::mem::take(&mut self.drops);
         self.totals.dropped += drops.values().sum::<u64>();
@@ -466,13 +437,7 @@ impl Reading {
     }
 
     fn report(&self, cx: &Cx<'_>) {
-        let Totals {
-            records,
-            buckets,
-            series,
-            returned,
-            dropped,
-        } = self.totals;
+        let Totals { records, buckets, series, returned, dropped } = self.totals;
         let took = cx.now.mono.saturating_duration_since(self.started);
         if records > 0 {
             log::info!(

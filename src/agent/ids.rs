@@ -13,10 +13,7 @@ pub(super) struct Ids {
 
 impl Ids {
     pub fn new(random: &mut Random) -> Ids {
-        Ids {
-            prefix: random.next_u64(),
-            counter: 0,
-        }
+        Ids { prefix: random.next_u64(), counter: 0 }
     }
 
     /// The series as records with keys of their own.
@@ -28,11 +25,7 @@ impl Ids {
     pub fn entry(&mut self, series: &Series) -> Entry {
         let mut json = Vec::with_capacity(128);
         series.write_json(&mut json);
-        Entry {
-            key: self.next(),
-            score_s: series.point.timestamp,
-            json,
-        }
+        Entry { key: self.next(), score_s: series.point.timestamp, json }
     }
 
     fn next(&mut self) -> String {

@@ -42,10 +42,7 @@ impl Line {
     }
 
     pub fn connected(&mut self) {
-        *self = Line {
-            up: true,
-            ..Line::default()
-        };
+        *self = Line { up: true, ..Line::default() };
     }
 
     /// Forgets everything; the stages are told by the caller.
@@ -53,13 +50,7 @@ impl Line {
         *self = Line::default();
     }
 
-    pub fn submit(
-        &mut self,
-        owner: Owner,
-        request: Request,
-        hold: Hold,
-        actions: &mut Vec<Action>,
-    ) {
+    pub fn submit(&mut self, owner: Owner, request: Request, hold: Hold, actions: &mut Vec<Action>) {
         if !self.up {
             return;
         }
@@ -100,10 +91,9 @@ mod tests {
 
     fn sent(actions: &[Action]) -> Vec<String> {
         let word = |action: &Action| match action {
-            Action::Redis(request) => String::from_utf8_lossy(request.bytes())
-                .split("\r\n")
-                .nth(2)
-                .map(str::to_owned),
+            Action::Redis(request) => {
+                String::from_utf8_lossy(request.bytes()).split("\r\n").nth(2).map(str::to_owned)
+            }
             _ => None,
         };
         actions.iter().filter_map(word).collect()
@@ -114,22 +104,14 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(
-            Owner::Release(1),
-            request("ZRANGE"),
-            Hold::Free,
-            &mut actions,
-        );
+        line.submit(Owner::Release(1), request("ZRANGE"), Hold::Free, &mut actions);
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("HSET"), Hold::Keep, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET"]);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET", "EXEC", "ZRANGE", "ZADD"]);
         let owners: Vec<_> = std::iter::from_fn(|| line.completed()).collect();
-        assert_eq!(
-            owners[2..],
-            [Owner::Flush(1), Owner::Release(1), Owner::Outbox(1)]
-        );
+        assert_eq!(owners[2..], [Owner::Flush(1), Owner::Release(1), Owner::Outbox(1)]);
     }
 
     #[test]
@@ -137,24 +119,11 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(
-            Owner::Release(1),
-            request("WATCH"),
-            Hold::Keep,
-            &mut actions,
-        );
+        line.submit(Owner::Release(1), request("WATCH"), Hold::Keep, &mut actions);
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH"]);
-        line.submit(
-            Owner::Release(1),
-            request("UNWATCH"),
-            Hold::Free,
-            &mut actions,
-        );
-        assert_eq!(
-            sent(&actions),
-            ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]
-        );
+        line.submit(Owner::Release(1), request("UNWATCH"), Hold::Free, &mut actions);
+        assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]);
     }
 }

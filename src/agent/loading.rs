@@ -23,11 +23,7 @@ pub(super) struct Loading {
 
 enum Phase {
     Keys(Listing),
-    Values {
-        keys: KeyList,
-        asked: usize,
-        awaited: usize,
-    },
+    Values { keys: KeyList, asked: usize, awaited: usize },
 }
 
 /// The oldest keys of the queue.
@@ -68,11 +64,7 @@ impl Loading {
 
     /// These records.
     pub fn named(keys: KeyList) -> Loading {
-        Loading::new(Phase::Values {
-            keys,
-            asked: 0,
-            awaited: 0,
-        })
+        Loading::new(Phase::Values { keys, asked: 0, awaited: 0 })
     }
 
     fn new(phase: Phase) -> Loading {
@@ -92,11 +84,7 @@ impl Loading {
             Phase::Keys(listing) => {
                 queue::key_chunk(&mut request, WRAPPED_METRICS, listing.rank, CHUNK_KEYS);
             }
-            Phase::Values {
-                keys,
-                asked,
-                awaited,
-            } => {
+            Phase::Values { keys, asked, awaited } => {
                 let end = keys.len().min(*asked + CHUNK_KEYS);
                 *awaited = end - *asked;
                 if *awaited == 0 || self.batch.is_full() {
@@ -119,18 +107,10 @@ impl Loading {
                 if listing.take(&queue::scored_members(&reply)?) {
                     let (keys, more) = listing.finish();
                     self.more = more;
-                    self.phase = Phase::Values {
-                        keys,
-                        asked: 0,
-                        awaited: 0,
-                    };
+                    self.phase = Phase::Values { keys, asked: 0, awaited: 0 };
                 }
             }
-            Phase::Values {
-                keys,
-                asked,
-                awaited,
-            } => {
+            Phase::Values { keys, asked, awaited } => {
                 let values = queue::values_of(reply, *awaited)?;
                 for (key, value) in keys.keys(*asked - *awaited..*asked).zip(values) {
                     let Err(reason) = add(&mut self.batch, key, value, cx) else {
@@ -173,21 +153,12 @@ impl Listing {
         if keys.len() <= self.keys_max {
             return (keys, false);
         }
-        let whole_seconds = if self.before_second > 0 {
-            self.before_second
-        } else {
-            self.keys_max
-        };
+        let whole_seconds = if self.before_second > 0 { self.before_second } else { self.keys_max };
         (keys.part(0..whole_seconds), true)
     }
 }
 
-fn add(
-    batch: &mut Batch,
-    key: &[u8],
-    value: Option<Vec<u8>>,
-    cx: &mut Cx<'_>,
-) -> Result<(), &'static str> {
+fn add(batch: &mut Batch, key: &[u8], value: Option<Vec<u8>>, cx: &mut Cx<'_>) -> Result<(), &'static str> {
     let raw = value.ok_or("key_without_value")?;
     batch.add(key, &raw).map_err(|error| {
         cx.warnings.warn("unusable series", &error, cx.now.mono);

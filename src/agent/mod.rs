@@ -131,17 +131,8 @@ pub struct Answer {
 
 impl Answer {
     fn excerpt_text(&self) -> String {
-        let printable: String = self
-            .excerpt
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(200)
-            .collect();
-        if printable.is_empty() {
-            printable
-        } else {
-            format!(": {printable}")
-        }
+        let printable: String = self.excerpt.chars().filter(|c| !c.is_control()).take(200).collect();
+        if printable.is_empty() { printable } else { format!(": {printable}") }
     }
 }
 
@@ -221,11 +212,7 @@ impl Cx<'_> {
             return Vec::new();
         }
         let interval_s = self.settings.aggregate_interval_s;
-        self.ids.entries(&telemetry::dropped_series(
-            dropped,
-            interval_s,
-            self.now.wall_s,
-        ))
+        self.ids.entries(&telemetry::dropped_series(dropped, interval_s, self.now.wall_s))
     }
 }
 
@@ -284,9 +271,7 @@ impl Agent {
             Event::RedisUp => self.redis_up(now, actions),
             Event::RedisDown(reason) => self.redis_down(&reason, now, actions),
             Event::Replies(replies) => self.replied(replies, now, actions),
-            Event::Answered(answer) => self
-                .releaser
-                .answered(answer, &mut self.shared.cx(now, actions)),
+            Event::Answered(answer) => self.releaser.answered(answer, &mut self.shared.cx(now, actions)),
             Event::Timer(timer) => self.fired(timer, now, actions),
             Event::ReleaseNow => {
                 log::info!("release asked for");
@@ -300,14 +285,9 @@ impl Agent {
                     self.capture(now, actions);
                 }
             }
-            Event::Replied {
-                collector,
-                ticket,
-                reply,
-            } => {
+            Event::Replied { collector, ticket, reply } => {
                 let cx = &mut self.shared.cx(now, actions);
-                self.collectors
-                    .replied(collector, ticket, reply, &mut self.outbox, cx);
+                self.collectors.replied(collector, ticket, reply, &mut self.outbox, cx);
                 self.outbox.store(cx);
             }
             Event::Stop => self.stop(now, actions),
@@ -336,12 +316,7 @@ impl Agent {
             Some(once) => once.begin(now, actions),
             None => {
                 self.schedule.arm_all(&self.shared.settings, now, actions);
-                self.schedule.arm_first_release(
-                    &self.shared.settings,
-                    &mut self.shared.random,
-                    now,
-                    actions,
-                );
+                self.schedule.arm_first_release(&self.shared.settings, &mut self.shared.random, now, actions);
             }
         }
         self.capture(now, actions);
@@ -369,23 +344,15 @@ impl Agent {
 
     fn replied(&mut self, replies: Vec<Value>, now: Now, actions: &mut Vec<Action>) {
         match self.shared.line.completed() {
-            Some(Owner::Flush(run)) => {
-                self.flusher
-                    .replied(run, replies, &mut self.shared.cx(now, actions))
-            }
-            Some(Owner::Outbox(run)) => {
-                self.outbox
-                    .replied(run, &replies, &mut self.shared.cx(now, actions))
-            }
+            Some(Owner::Flush(run)) => self.flusher.replied(run, replies, &mut self.shared.cx(now, actions)),
+            Some(Owner::Outbox(run)) => self.outbox.replied(run, &replies, &mut self.shared.cx(now, actions)),
             Some(Owner::Release(run)) => {
-                self.releaser
-                    .replied(run, replies, &mut self.shared.cx(now, actions))
+                self.releaser.replied(run, replies, &mut self.shared.cx(now, actions))
             }
             Some(Owner::Collector(index, generation, ticket)) => {
                 let asked = (index, generation, ticket);
                 let cx = &mut self.shared.cx(now, actions);
-                self.collectors
-                    .redis_replied(asked, replies, &mut self.outbox, cx);
+                self.collectors.redis_replied(asked, replies, &mut self.outbox, cx);
                 self.outbox.store(cx);
             }
             None => {}
@@ -395,9 +362,7 @@ impl Agent {
     fn fired(&mut self, timer: Timer, now: Now, actions: &mut Vec<Action>) {
         if timer == Timer::Stop {
             let undelivered = self.once.is_some();
-            log::warn!(
-                "stopped waiting for what is in flight; it is kept and finished at the next start"
-            );
+            log::warn!("stopped waiting for what is in flight; it is kept and finished at the next start");
             actions.push(Action::Exit(u8::from(undelivered)));
             return;
         }
@@ -414,8 +379,7 @@ impl Agent {
             Timer::Release | Timer::Retry => self.releaser.start(&mut self.shared.cx(now, actions)),
             Timer::Stop => {}
         }
-        self.schedule
-            .arm(timer, &self.shared.settings, now, actions);
+        self.schedule.arm(timer, &self.shared.settings, now, actions);
     }
 
     fn capture(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -425,10 +389,7 @@ impl Agent {
     }
 
     fn self_metrics(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let series = self
-            .shared
-            .telemetry
-            .take(self.shared.settings.aggregate_interval_s, now.wall_s);
+        let series = self.shared.telemetry.take(self.shared.settings.aggregate_interval_s, now.wall_s);
         let believable = now.wall_s >= self.shared.settings.clock_believable_from_s;
         if self.shared.settings.send_self_metrics && believable {
             self.outbox.push(&series, &mut self.shared.cx(now, actions));
@@ -445,10 +406,7 @@ impl Agent {
         self.releaser.stop();
         self.self_metrics(now, actions);
         self.outbox.store(&mut self.shared.cx(now, actions));
-        actions.push(Action::Arm(
-            Timer::Stop,
-            now.mono + Duration::from_secs(SHUTDOWN_S),
-        ));
+        actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(SHUTDOWN_S)));
     }
 
     /// What follows once the stages have settled.
@@ -457,9 +415,7 @@ impl Agent {
             self.advance_once(&mut once, now, actions);
             self.once = Some(once);
         }
-        if self.shared.stopping
-            && self.is_settled()
-            && !actions.iter().any(|a| matches!(a, Action::Exit(_)))
+        if self.shared.stopping && self.is_settled() && !actions.iter().any(|a| matches!(a, Action::Exit(_)))
         {
             actions.push(Action::Exit(0));
         }
@@ -467,9 +423,7 @@ impl Agent {
 
     /// Nothing is in flight that could still be finished.
     fn is_settled(&self) -> bool {
-        let redis_done =
-            !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
-        redis_done
-            && (self.releaser.is_idle() || !self.shared.line.is_up() && !self.releaser.is_sending())
+        let redis_done = !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
+        redis_done && (self.releaser.is_idle() || !self.shared.line.is_up() && !self.releaser.is_sending())
     }
 }

@@ -25,10 +25,7 @@ enum Phase {
 impl Once {
     /// Redis must be there in time.
     pub fn begin(&self, now: Now, actions: &mut Vec<Action>) {
-        actions.push(Action::Arm(
-            Timer::Stop,
-            now.mono + Duration::from_secs(ONCE_REDIS_S),
-        ));
+        actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(ONCE_REDIS_S)));
     }
 }
 

@@ -38,8 +38,7 @@ impl Outbox {
 
     /// Takes the readings of a collector, stamped now; without a believable clock they wait for one.
     pub fn push_readings(&mut self, readings: Vec<Gauge>, cx: &mut Cx<'_>) {
-        self.unstamped
-            .extend(readings.into_iter().map(|gauge| (cx.now.mono, gauge)));
+        self.unstamped.extend(readings.into_iter().map(|gauge| (cx.now.mono, gauge)));
         while self.unstamped.len() > UNSTAMPED_MAX {
             self.unstamped.pop_front();
             cx.telemetry.dropped("clock", 1);
@@ -55,8 +54,7 @@ impl Outbox {
         }
         self.storing = self.entries.len().min(STORE_SERIES_MAX);
         let request = queue::store_entries(WRAPPED_METRICS, self.entries.iter().take(self.storing));
-        cx.line
-            .submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
+        cx.line.submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
     }
 
     pub fn replied(&mut self, run: u32, replies: &[Value], cx: &mut Cx<'_>) {

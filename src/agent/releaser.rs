@@ -106,9 +106,7 @@ impl Releaser {
         self.run = self.run.wrapping_add(1);
         match &mut self.state {
             State::Sending { .. } => {}
-            State::Removing(removal, _) if matches!(removal.why(), Why::Delivered) => {
-                removal.interrupted()
-            }
+            State::Removing(removal, _) if matches!(removal.why(), Why::Delivered) => removal.interrupted(),
             _ => {
                 self.parts.clear();
                 self.finish(false);
@@ -123,10 +121,7 @@ impl Releaser {
 
     /// Gives up what has not been sent; an answer that is awaited may still come.
     pub fn stop(&mut self) {
-        if matches!(
-            self.state,
-            State::Expiring | State::Loading(_) | State::Writing(_)
-        ) {
+        if matches!(self.state, State::Expiring | State::Loading(_) | State::Writing(_)) {
             self.run = self.run.wrapping_add(1);
             self.finish(false);
         }
@@ -167,17 +162,13 @@ impl Releaser {
             let body = std::mem::take(&mut payload.body);
             payload.compressed_bytes = body.len();
             cx.actions.push(Action::Post(body));
-            self.state = State::Sending {
-                payload,
-                since: cx.now.mono,
-            };
+            self.state = State::Sending { payload, since: cx.now.mono };
         }
     }
 
     /// The intake answered, or did not.
     pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
-        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle)
-        else {
+        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
         let took = cx.now.mono.saturating_duration_since(since);
@@ -189,18 +180,11 @@ impl Releaser {
             Outcome::Accepted => self.accepted(payload, took, cx),
             Outcome::Split => self.split(payload, &answer, cx),
             Outcome::KeyRefused => {
-                let text = format!(
-                    "the API key was refused (status {}): check API_KEY",
-                    answer.status
-                );
+                let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
             Outcome::Retry => {
-                let text = format!(
-                    "the intake answered {}{}",
-                    answer.status,
-                    answer.excerpt_text()
-                );
+                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
         }
@@ -209,10 +193,7 @@ impl Releaser {
     fn expire(&mut self, cx: &mut Cx<'_>) {
         let cutoff_s = cx.now.wall_s - f64::from(cx.settings.metric_ttl_s);
         self.state = State::Expiring;
-        self.submit(
-            queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS),
-            cx,
-        );
+        self.submit(queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS), cx);
     }
 
     fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
@@ -251,30 +232,16 @@ impl Releaser {
         }
         cx.warnings.recovered("release");
         let loading = std::mem::replace(&mut self.state, State::Idle);
-        let State::Loading(Loading {
-            batch,
-            unusable,
-            reasons,
-            more,
-            ..
-        }) = loading
-        else {
+        let State::Loading(Loading { batch, unusable, reasons, more, .. }) = loading else {
             return Ok(());
         };
         // While a refused batch is being split, `more` is what the whole batch left behind.
         self.more |= more;
         let empty = batch.is_empty();
-        let common = Common {
-            host: cx.settings.host.clone(),
-            tags: cx.settings.global_tags.clone(),
-        };
+        let common = Common { host: cx.settings.host.clone(), tags: cx.settings.global_tags.clone() };
         let writer = Box::new(PayloadWriter::new(batch, common));
         if !unusable.is_empty() {
-            let then = if empty {
-                Then::NextPart
-            } else {
-                Then::Write(writer)
-            };
+            let then = if empty { Then::NextPart } else { Then::Write(writer) };
             self.remove(unusable, Why::Unusable(reasons), then, cx);
         } else if empty {
             self.next_part(cx);
@@ -287,10 +254,8 @@ impl Releaser {
     fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
         self.backoff.succeeded();
         cx.warnings.recovered("release");
-        cx.telemetry
-            .dropped("not_finite", payload.not_finite as u64);
-        cx.telemetry
-            .dispatched(payload.series as u64, payload.compressed_bytes as u64);
+        cx.telemetry.dropped("not_finite", payload.not_finite as u64);
+        cx.telemetry.dispatched(payload.series as u64, payload.compressed_bytes as u64);
         log::info!(
             "released {} points of {} series in {took:.1?}: {} bytes, {} compressed",
             payload.points,
@@ -303,48 +268,25 @@ impl Releaser {
 
     fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
         if let Some((first, second)) = payload.keys.split() {
-            log::debug!(
-                "status {}: splitting {} series",
-                answer.status,
-                payload.series
-            );
+            log::debug!("status {}: splitting {} series", answer.status, payload.series);
             self.parts.extend([second, first]);
             self.next_part(cx);
             return;
         }
         let (name, status, text) = (&payload.first_name, answer.status, answer.excerpt_text());
-        log::warn!(
-            "release: dropped a series of {name:?}, which the intake refuses with {status}{text}"
-        );
+        log::warn!("release: dropped a series of {name:?}, which the intake refuses with {status}{text}");
         self.remove(payload.keys, Why::Dropped("rejected"), Then::NextPart, cx);
     }
 
-    fn keep(
-        &mut self,
-        payload: &Payload,
-        reason: &str,
-        retry_after: Option<Duration>,
-        cx: &mut Cx<'_>,
-    ) {
-        let asked = retry_after
-            .unwrap_or_default()
-            .min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
+    fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
+        let asked = retry_after.unwrap_or_default().min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
         let wait = self.backoff.failed(cx.random).max(asked);
-        cx.warnings.warn(
-            "release",
-            &format_args!("{reason}; everything is kept"),
-            cx.now.mono,
-        );
-        log::info!(
-            "{} series wait, next attempt in {:.1} s",
-            payload.series,
-            wait.as_secs_f64()
-        );
+        cx.warnings.warn("release", &format_args!("{reason}; everything is kept"), cx.now.mono);
+        log::info!("{} series wait, next attempt in {:.1} s", payload.series, wait.as_secs_f64());
         self.parts.clear();
         self.finish(false);
         self.retry_at = Some(cx.now.mono + wait);
-        cx.actions
-            .push(Action::Arm(Timer::Retry, cx.now.mono + wait));
+        cx.actions.push(Action::Arm(Timer::Retry, cx.now.mono + wait));
     }
 
     fn remove(&mut self, keys: KeyList, why: Why, then: Then, cx: &mut Cx<'_>) {
@@ -372,11 +314,7 @@ impl Releaser {
             return;
         };
         if matches!(removal.why(), Why::Dropped("expired")) {
-            cx.warnings.warn(
-                "release",
-                &"series older than METRIC_TTL were dropped",
-                cx.now.mono,
-            );
+            cx.warnings.warn("release", &"series older than METRIC_TTL were dropped", cx.now.mono);
         }
         match then {
             Then::Expire => self.expire(cx),
@@ -405,8 +343,7 @@ impl Releaser {
     }
 
     fn submit(&self, request: Request, cx: &mut Cx<'_>) {
-        cx.line
-            .submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
+        cx.line.submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
     }
 }
 

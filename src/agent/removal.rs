@@ -27,12 +27,7 @@ pub(super) struct Removal {
 
 impl Removal {
     pub fn new(keys: KeyList, why: Why) -> Removal {
-        Removal {
-            keys,
-            why,
-            done: 0,
-            sent: 0,
-        }
+        Removal { keys, why, done: 0, sent: 0 }
     }
 
     /// The next chunk, whole groups of keys; `None` when all are gone.
@@ -48,11 +43,7 @@ impl Removal {
             Why::Unusable(reasons) if self.done == 0 => reasons.clone(),
             Why::Unusable(_) | Why::Delivered => Counters::new(),
         };
-        Some(queue::acknowledge(
-            WRAPPED_METRICS,
-            self.keys.keys(chunk),
-            &cx.told_of(&dropped),
-        ))
+        Some(queue::acknowledge(WRAPPED_METRICS, self.keys.keys(chunk), &cx.told_of(&dropped)))
     }
 
     /// The chunk under way will not be confirmed; it is sent again when asked for.

@@ -14,10 +14,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub fn new(random: &mut Random) -> Schedule {
-        Schedule {
-            release_phase: random.unit(),
-            last: None,
-        }
+        Schedule { release_phase: random.unit(), last: None }
     }
 
     /// Whether the wall clock was set, or the board suspended, since the last call.
@@ -48,17 +45,13 @@ impl Schedule {
             // With the flush, so that one waking serves both.
             Timer::Capture => (settings.capture_interval_s, delay_s),
             Timer::Flush => (settings.aggregate_interval_s, delay_s),
-            Timer::Release => (
-                settings.release_interval_s,
-                self.release_phase * f64::from(settings.release_interval_s),
-            ),
+            Timer::Release => {
+                (settings.release_interval_s, self.release_phase * f64::from(settings.release_interval_s))
+            }
             Timer::Retry | Timer::Stop => return,
         };
         let wait_s = until_next(now.wall_s, f64::from(interval_s), offset_s);
-        actions.push(Action::Arm(
-            timer,
-            now.mono + Duration::from_secs_f64(wait_s),
-        ));
+        actions.push(Action::Arm(timer, now.mono + Duration::from_secs_f64(wait_s)));
     }
 
     /// Arms the release soon after the start: what was left behind has waited long enough, and a person
@@ -70,15 +63,10 @@ impl Schedule {
         now: Now,
         actions: &mut Vec<Action>,
     ) {
-        let longest_s = FIRST_RELEASE_S
-            .1
-            .min(f64::from(settings.release_interval_s));
-        let wait_s = FIRST_RELEASE_S.0.min(longest_s)
-            + random.unit() * (longest_s - FIRST_RELEASE_S.0).max(0.0);
-        actions.push(Action::Arm(
-            Timer::Release,
-            now.mono + Duration::from_secs_f64(wait_s),
-        ));
+        let longest_s = FIRST_RELEASE_S.1.min(f64::from(settings.release_interval_s));
+        let wait_s =
+            FIRST_RELEASE_S.0.min(longest_s) + random.unit() * (longest_s - FIRST_RELEASE_S.0).max(0.0);
+        actions.push(Action::Arm(Timer::Release, now.mono + Duration::from_secs_f64(wait_s)));
     }
 }
 
@@ -88,11 +76,7 @@ fn until_next(wall_s: f64, interval_s: f64, offset_s: f64) -> f64 {
     const EARLY_S: f64 = 0.05;
     let into_s = (wall_s - offset_s).rem_euclid(interval_s);
     let wait_s = interval_s - into_s;
-    if wait_s < EARLY_S {
-        wait_s + interval_s
-    } else {
-        wait_s.min(interval_s)
-    }
+    if wait_s < EARLY_S { wait_s + interval_s } else { wait_s.min(interval_s) }
 }
 
 #[cfg(test)]
@@ -111,27 +95,18 @@ mod tests {
             (-3.0, 10.0, 1.0, 4.0),
         ] {
             let got = until_next(wall, interval, offset);
-            assert!(
-                (got - wait).abs() < 1e-9,
-                "{wall} % {interval} + {offset}: {got}"
-            );
+            assert!((got - wait).abs() < 1e-9, "{wall} % {interval} + {offset}: {got}");
         }
     }
 
     #[test]
     fn a_step_of_the_clock_is_noticed_once() {
         let (mut schedule, start) = (Schedule::new(&mut Random::new(1)), Instant::now());
-        let at = |mono_s: u64, wall_s: f64| Now {
-            mono: start + Duration::from_secs(mono_s),
-            wall_s,
-        };
+        let at = |mono_s: u64, wall_s: f64| Now { mono: start + Duration::from_secs(mono_s), wall_s };
         assert!(!schedule.clock_stepped(at(0, 50.0)));
         assert!(!schedule.clock_stepped(at(10, 60.2)), "drift is no step");
         assert!(schedule.clock_stepped(at(20, 1_700_000_000.0)));
         assert!(!schedule.clock_stepped(at(30, 1_700_000_010.0)));
-        assert!(
-            schedule.clock_stepped(at(40, 1_699_990_000.0)),
-            "backwards too"
-        );
+        assert!(schedule.clock_stepped(at(40, 1_699_990_000.0)), "backwards too");
     }
 }

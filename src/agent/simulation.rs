@@ -63,10 +63,7 @@ impl FakeIntake {
                         reader.enter_list().unwrap();
                         assert!(reader.next_element().unwrap());
                         let second = reader.number().unwrap();
-                        assert!(
-                            matches!(second, crate::metric::Number::Int(_)),
-                            "whole seconds"
-                        );
+                        assert!(matches!(second, crate::metric::Number::Int(_)), "whole seconds");
                         assert!(reader.next_element().unwrap());
                         points.push((second.as_f64() as i64, reader.number().unwrap().as_f64()));
                         assert!(!reader.next_element().unwrap());
@@ -81,11 +78,7 @@ impl FakeIntake {
     }
 
     fn sum(&self, prefix: &str) -> f64 {
-        self.stored
-            .iter()
-            .filter(|((series, _), _)| series.starts_with(prefix))
-            .map(|(_, value)| value)
-            .sum()
+        self.stored.iter().filter(|((series, _), _)| series.starts_with(prefix)).map(|(_, value)| value).sum()
     }
 }
 
@@ -136,10 +129,7 @@ impl World {
 
     fn now(&self) -> Now {
         let wall_s = START_S + self.elapsed.as_secs_f64() + self.clock_offset_s;
-        Now {
-            mono: self.start + self.elapsed,
-            wall_s,
-        }
+        Now { mono: self.start + self.elapsed, wall_s }
     }
 
     fn event(&mut self, event: Event) {
@@ -218,10 +208,7 @@ impl World {
             12..=16 => self.time_passes(),
             17 => self.connection_changes(),
             18 if self.random.below(8) == 0 => self.crash(),
-            18 => {
-                self.redis.fault =
-                    Some([Fault::Oom, Fault::ReadOnly][self.random.below(2) as usize])
-            }
+            18 => self.redis.fault = Some([Fault::Oom, Fault::ReadOnly][self.random.below(2) as usize]),
             _ if self.random.below(8) == 0 => {
                 self.clock_offset_s += [3600.0, -3600.0, 0.5, 7.0][self.random.below(4) as usize];
             }
@@ -245,11 +232,7 @@ impl World {
         let Some(body) = self.posted.take() else {
             return;
         };
-        let answer = |status| Answer {
-            status,
-            retry_after: None,
-            excerpt: String::new(),
-        };
+        let answer = |status| Answer { status, retry_after: None, excerpt: String::new() };
         let result = match if self.faults { self.random.below(6) } else { 5 } {
             0 => Ok(answer(503)),
             1 => Err("no answer".to_owned()),
@@ -270,12 +253,7 @@ impl World {
     fn time_passes(&mut self) {
         self.elapsed += Duration::from_millis(self.random.below(4000));
         let now = self.now().mono;
-        while let Some((timer, _)) = self
-            .timers
-            .iter()
-            .find(|(_, at)| **at <= now)
-            .map(|(t, at)| (*t, *at))
-        {
+        while let Some((timer, _)) = self.timers.iter().find(|(_, at)| **at <= now).map(|(t, at)| (*t, *at)) {
             self.timers.remove(&timer);
             self.event(Event::Timer(timer));
             self.work();
@@ -317,15 +295,10 @@ impl World {
     /// Nothing is lost or counted twice inside Redis: what was written is raw, claimed, wrapped, or was
     /// acknowledged after the intake had it.
     fn check(&self) {
-        let waiting =
-            self.redis.sum_of_records(RAW_METRICS) + self.redis.sum_of_records(CLAIMED_METRICS);
+        let waiting = self.redis.sum_of_records(RAW_METRICS) + self.redis.sum_of_records(CLAIMED_METRICS);
         let wrapped = self.redis.sum_of_series(WRAPPED_METRICS, "app");
         let seen = waiting + wrapped + self.redis.acknowledged;
-        assert_eq!(
-            seen, self.written,
-            "seed {}: {waiting} waiting, {wrapped} wrapped",
-            self.seed
-        );
+        assert_eq!(seen, self.written, "seed {}: {waiting} waiting, {wrapped} wrapped", self.seed);
     }
 
     /// Everything works again: all there is must arrive.
@@ -343,37 +316,21 @@ impl World {
             self.time_passes();
             self.work();
             self.check();
-            if self.redis.acknowledged == self.written
-                && self.redis.is_drained()
-                && self.posted.is_none()
-            {
+            if self.redis.acknowledged == self.written && self.redis.is_drained() && self.posted.is_none() {
                 break;
             }
         }
         let seed = self.seed;
-        assert_eq!(
-            self.redis.acknowledged, self.written,
-            "seed {seed}: acknowledged"
-        );
-        assert_eq!(
-            self.intake.sum("app"),
-            self.written,
-            "seed {seed}: at the intake"
-        );
-        assert!(
-            self.redis.is_drained(),
-            "seed {seed}: raw and claimed are empty"
-        );
+        assert_eq!(self.redis.acknowledged, self.written, "seed {seed}: acknowledged");
+        assert_eq!(self.intake.sum("app"), self.written, "seed {seed}: at the intake");
+        assert!(self.redis.is_drained(), "seed {seed}: raw and claimed are empty");
         for _ in 0..40 {
             self.time_passes();
             self.redis_answers();
             self.intake_answers();
             self.work();
         }
-        assert_eq!(
-            self.redis.acknowledged_drops, self.bad_written,
-            "seed {seed}: counted as dropped"
-        );
+        assert_eq!(self.redis.acknowledged_drops, self.bad_written, "seed {seed}: counted as dropped");
     }
 }
 

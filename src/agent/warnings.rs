@@ -30,23 +30,12 @@ impl Warnings {
             log::debug!("{topic}: {text}");
             return;
         }
-        let before = self
-            .shown
-            .get(topic)
-            .filter(|shown| shown.text == text)
-            .map_or(0, |shown| shown.times);
+        let before = self.shown.get(topic).filter(|shown| shown.text == text).map_or(0, |shown| shown.times);
         match before {
             0 => log::warn!("{topic}: {text}"),
             _ => log::warn!("{topic}: {text} ({before} more times since the last warning)"),
         }
-        self.shown.insert(
-            topic,
-            Shown {
-                at: now,
-                text,
-                times: 0,
-            },
-        );
+        self.shown.insert(topic, Shown { at: now, text, times: 0 });
     }
 
     /// The topic is well again: says so if it was not.

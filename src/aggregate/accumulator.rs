@@ -62,52 +62,32 @@ pub struct Mismatch;
 impl Accumulator {
     /// An empty sum stamped with the earliest timestamp.
     pub fn sum() -> Accumulator {
-        Accumulator::Sum {
-            sum: Number::Int(0),
-            first_s: f64::INFINITY,
-        }
+        Accumulator::Sum { sum: Number::Int(0), first_s: f64::INFINITY }
     }
 
     /// The last value, not yet known.
     pub fn last() -> Accumulator {
-        Accumulator::Last {
-            value: Number::Int(0),
-            last_s: f64::NEG_INFINITY,
-            first_s: f64::INFINITY,
-        }
+        Accumulator::Last { value: Number::Int(0), last_s: f64::NEG_INFINITY, first_s: f64::INFINITY }
     }
 
     /// No elements yet.
     pub fn distinct() -> Accumulator {
-        Accumulator::Distinct {
-            elements: HashSet::new(),
-            first_s: f64::INFINITY,
-        }
+        Accumulator::Distinct { elements: HashSet::new(), first_s: f64::INFINITY }
     }
 
     /// No values yet.
     pub fn values() -> Accumulator {
-        Accumulator::Values {
-            values: Vec::new(),
-            first_s: f64::INFINITY,
-        }
+        Accumulator::Values { values: Vec::new(), first_s: f64::INFINITY }
     }
 
     /// An average over nothing yet.
     pub fn average() -> Accumulator {
-        Accumulator::Average {
-            sum: Number::Int(0),
-            samples: 0,
-            last_s: f64::NEG_INFINITY,
-        }
+        Accumulator::Average { sum: Number::Int(0), samples: 0, last_s: f64::NEG_INFINITY }
     }
 
     /// An empty sum stamped with the latest timestamp.
     pub fn sum_last() -> Accumulator {
-        Accumulator::SumLast {
-            sum: Number::Int(0),
-            last_s: f64::NEG_INFINITY,
-        }
+        Accumulator::SumLast { sum: Number::Int(0), last_s: f64::NEG_INFINITY }
     }
 
     /// Adds one value and gives back by how many bytes the memory grew, roughly.
@@ -121,14 +101,7 @@ impl Accumulator {
                 *first_s = first_s.min(timestamp_s);
                 Ok(0)
             }
-            (
-                Accumulator::Last {
-                    value,
-                    last_s,
-                    first_s,
-                },
-                Value::Number(n),
-            ) => {
+            (Accumulator::Last { value, last_s, first_s }, Value::Number(n)) => {
                 if timestamp_s > *last_s {
                     (*value, *last_s) = (n, timestamp_s);
                 }
@@ -145,14 +118,7 @@ impl Accumulator {
                 *first_s = first_s.min(timestamp_s);
                 Ok((values.capacity() - before) * size_of::<f64>())
             }
-            (
-                Accumulator::Average {
-                    sum,
-                    samples,
-                    last_s,
-                },
-                Value::Number(n),
-            ) => {
+            (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) => {
                 *sum = *sum + n;
                 *samples += 1;
                 *last_s = last_s.max(timestamp_s);
@@ -194,21 +160,9 @@ mod tests {
         for n in [1i128 << 53, 1, 1] {
             sum.add(int(n), 5.0).unwrap();
         }
-        assert_eq!(
-            sum,
-            Accumulator::Sum {
-                sum: Number::Int((1 << 53) + 2),
-                first_s: 5.0
-            }
-        );
+        assert_eq!(sum, Accumulator::Sum { sum: Number::Int((1 << 53) + 2), first_s: 5.0 });
         sum.add(Value::Number(Number::Float(0.5)), 4.0).unwrap();
-        assert_eq!(
-            sum,
-            Accumulator::Sum {
-                sum: Number::Float(9_007_199_254_740_994.5),
-                first_s: 4.0
-            }
-        );
+        assert_eq!(sum, Accumulator::Sum { sum: Number::Float(9_007_199_254_740_994.5), first_s: 4.0 });
     }
 
     #[test]
@@ -217,14 +171,7 @@ mod tests {
         for (n, at) in [(1, 8.0), (2, 8.0), (3, 7.0)] {
             last.add(int(n), at).unwrap();
         }
-        assert_eq!(
-            last,
-            Accumulator::Last {
-                value: Number::Int(1),
-                last_s: 8.0,
-                first_s: 7.0
-            }
-        );
+        assert_eq!(last, Accumulator::Last { value: Number::Int(1), last_s: 8.0, first_s: 7.0 });
     }
 
     #[test]

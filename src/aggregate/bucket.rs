@@ -54,26 +54,20 @@ impl Bucket {
     /// See [`SampleError`]; the bucket is as it was.
     pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
         if let Some(accumulator) = self.contexts.get_mut(sample as &dyn ContextKey) {
-            let grown = accumulator
-                .add(sample.value, sample.timestamp)
-                .map_err(|_| SampleError::WrongType)?;
+            let grown =
+                accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
             self.bytes += grown;
             return Ok(());
         }
-        let mut accumulator = wrapper
-            .accumulator(sample.kind)
-            .ok_or(SampleError::UnknownType)?;
-        let grown = accumulator
-            .add(sample.value, sample.timestamp)
-            .map_err(|_| SampleError::WrongType)?;
+        let mut accumulator = wrapper.accumulator(sample.kind).ok_or(SampleError::UnknownType)?;
+        let grown = accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
         let context = Context {
             name: sample.name.into(),
             kind: sample.kind.into(),
             tags: Tags::from_canonical(sample.tags),
         };
         const ENTRY_BYTES: usize = size_of::<(Context, Accumulator)>() * 2;
-        self.bytes +=
-            grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
+        self.bytes += grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
         self.contexts.insert(context, accumulator);
         Ok(())
     }
@@ -187,13 +181,7 @@ mod tests {
     use crate::metric::{Elements, Number, Value};
 
     fn sample(name: &'static str, kind: &'static str, value: Value<'static>) -> Sample<'static> {
-        Sample {
-            name,
-            kind,
-            tags: "[\"a:1\"]",
-            value,
-            timestamp: 5.0,
-        }
+        Sample { name, kind, tags: "[\"a:1\"]", value, timestamp: 5.0 }
     }
 
     fn wrapped(bucket: Bucket, wrapper: &dyn Wrapper) -> (Vec<Series>, u64) {
@@ -207,31 +195,14 @@ mod tests {
     fn equal_contexts_merge_and_come_out_in_order() {
         let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
         let mut bucket = Bucket::default();
-        for (name, kind) in [
-            ("b", "count"),
-            ("a", "gauge"),
-            ("b", "count"),
-            ("a", "count"),
-        ] {
-            bucket
-                .add(
-                    &sample(name, kind, Value::Number(Number::Int(2))),
-                    &*wrapper,
-                )
-                .unwrap();
+        for (name, kind) in [("b", "count"), ("a", "gauge"), ("b", "count"), ("a", "count")] {
+            bucket.add(&sample(name, kind, Value::Number(Number::Int(2))), &*wrapper).unwrap();
         }
         let (series, dropped) = wrapped(bucket, &*wrapper);
-        let seen: Vec<_> = series
-            .iter()
-            .map(|s| (s.name.as_str(), s.kind.as_str(), s.point.value))
-            .collect();
+        let seen: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.kind.as_str(), s.point.value)).collect();
         assert_eq!(
             seen,
-            [
-                ("a", "count", Number::Int(2)),
-                ("a", "gauge", Number::Int(2)),
-                ("b", "count", Number::Int(4))
-            ]
+            [("a", "count", Number::Int(2)), ("a", "gauge", Number::Int(2)), ("b", "count", Number::Int(4))]
         );
         assert_eq!(dropped, 0);
     }
@@ -241,14 +212,8 @@ mod tests {
         let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
         let mut bucket = Bucket::default();
         let list = Value::Set(Elements::new(b"x", &[1]));
-        assert_eq!(
-            bucket.add(&sample("a", "count", list), &*wrapper),
-            Err(SampleError::WrongType)
-        );
-        assert_eq!(
-            bucket.add(&sample("a", "timer", list), &*wrapper),
-            Err(SampleError::UnknownType)
-        );
+        assert_eq!(bucket.add(&sample("a", "count", list), &*wrapper), Err(SampleError::WrongType));
+        assert_eq!(bucket.add(&sample("a", "timer", list), &*wrapper), Err(SampleError::UnknownType));
         assert!(bucket.is_empty(), "no context without a sample");
     }
 
@@ -257,12 +222,7 @@ mod tests {
         let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
         let mut bucket = Bucket::default();
         for _ in 0..2 {
-            bucket
-                .add(
-                    &sample("a", "count", Value::Number(Number::Float(f64::MAX))),
-                    &*wrapper,
-                )
-                .unwrap();
+            bucket.add(&sample("a", "count", Value::Number(Number::Float(f64::MAX))), &*wrapper).unwrap();
         }
         assert_eq!(wrapped(bucket, &*wrapper), (vec![], 1));
     }
@@ -273,30 +233,16 @@ mod tests {
         let mut bucket = Bucket::default();
         let mut samples = 0;
         while !bucket.is_full() {
-            bucket
-                .add(
-                    &sample("h", "histogram", Value::Number(Number::Int(1))),
-                    &*wrapper,
-                )
-                .unwrap();
+            bucket.add(&sample("h", "histogram", Value::Number(Number::Int(1))), &*wrapper).unwrap();
             samples += 1;
         }
-        assert!(
-            (1_000_000..=3_000_000).contains(&samples),
-            "{samples} samples of one histogram"
-        );
+        assert!((1_000_000..=3_000_000).contains(&samples), "{samples} samples of one histogram");
         let mut bucket = Bucket::default();
         for i in 0..BUCKET_CONTEXTS_MAX {
             assert!(!bucket.is_full());
             let name = format!("metric{i}");
             bucket
-                .add(
-                    &Sample {
-                        name: &name,
-                        ..sample("", "count", Value::Number(Number::Int(1)))
-                    },
-                    &*wrapper,
-                )
+                .add(&Sample { name: &name, ..sample("", "count", Value::Number(Number::Int(1))) }, &*wrapper)
                 .unwrap();
         }
         assert!(bucket.is_full());

@@ -17,11 +17,7 @@ pub use wrapper::{HistogramAggregate, HistogramOptions, WRAPPERS, Wrapper};
 pub fn bucket_of(score_s: f64, interval_s: u32) -> i64 {
     let interval = f64::from(interval_s);
     let index = (score_s / interval).floor();
-    let index = if score_s < index * interval {
-        index - 1.0
-    } else {
-        index
-    };
+    let index = if score_s < index * interval { index - 1.0 } else { index };
     index as i64
 }
 

@@ -19,19 +19,12 @@ impl FakeBoard {
     /// A board with these files.
     pub fn new(files: &[(&str, &str)]) -> FakeBoard {
         let owned = |(path, text): &(&str, &str)| (path.to_string(), text.to_string());
-        FakeBoard {
-            files: files.iter().map(owned).collect(),
-            ..FakeBoard::default()
-        }
+        FakeBoard { files: files.iter().map(owned).collect(), ..FakeBoard::default() }
     }
 
     /// The same board with one more filesystem.
     pub fn disk(mut self, point: &str, total: u64, free: u64, available: u64) -> FakeBoard {
-        let space = DiskSpace {
-            total_bytes: total,
-            free_bytes: free,
-            available_bytes: available,
-        };
+        let space = DiskSpace { total_bytes: total, free_bytes: free, available_bytes: available };
         self.disks.insert(point.to_owned(), space);
         self
     }
@@ -39,18 +32,12 @@ impl FakeBoard {
 
 impl HostFiles for FakeBoard {
     fn read(&self, path: &str) -> io::Result<String> {
-        self.files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {
         self.asked.borrow_mut().push(mount_point.to_owned());
-        self.disks
-            .get(mount_point)
-            .copied()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.disks.get(mount_point).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn is_foreign(&self) -> bool {
@@ -72,20 +59,8 @@ impl Random {
 
     /// The text with a few bytes changed, doubled, moved or cut, as a lossy reader would hand it over.
     pub fn mutate(&mut self, text: &str) -> String {
-        const PIECES: [&str; 12] = [
-            "18446744073709551615",
-            "-1",
-            "nan",
-            "\\",
-            "\\777",
-            "\\040",
-            ":",
-            "\n",
-            "\0",
-            "é",
-            "1e999",
-            "0",
-        ];
+        const PIECES: [&str; 12] =
+            ["18446744073709551615", "-1", "nan", "\\", "\\777", "\\040", ":", "\n", "\0", "é", "1e999", "0"];
         let mut bytes = text.as_bytes().to_vec();
         for _ in 0..=self.below(6) {
             let at = self.below(bytes.len() + 1);
@@ -95,9 +70,7 @@ impl Random {
                 1 => bytes.truncate(at),
                 2 => drop(bytes.splice(at..at, PIECES[self.below(PIECES.len())].bytes())),
                 3 => drop(bytes.splice(at..to, PIECES[self.below(PIECES.len())].bytes())),
-                _ => bytes[at..to]
-                    .iter_mut()
-                    .for_each(|b| *b = self.below(256) as u8),
+                _ => bytes[at..to].iter_mut().for_each(|b| *b = self.below(256) as u8),
             }
         }
         String::from_utf8_lossy(&bytes).into_owned()

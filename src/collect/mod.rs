@@ -87,12 +87,7 @@ pub trait Collector {
     ///
     /// # Errors
     /// What could not be read.
-    fn reply(
-        &mut self,
-        ticket: u32,
-        reply: Reply,
-        reading: &mut Reading<'_>,
-    ) -> Result<(), CollectError> {
+    fn reply(&mut self, ticket: u32, reply: Reply, reading: &mut Reading<'_>) -> Result<(), CollectError> {
         let _ = (ticket, reply, reading);
         Ok(())
     }
@@ -173,11 +168,7 @@ impl CollectError {
 
     /// Success where nothing was noted.
     pub fn into_result(self) -> Result<(), CollectError> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(self)
-        }
+        if self.problems.is_empty() { Ok(()) } else { Err(self) }
     }
 }
 
@@ -213,20 +204,10 @@ mod tests {
             let text = section(name).unwrap_or_else(|| panic!("README.md lacks `## {name}`"));
             for metric in plugin.metrics {
                 let tags: Vec<String> = metric.tags.iter().map(|t| format!("`{t}:`")).collect();
-                let row = text
-                    .lines()
-                    .find(|l| l.contains(&format!("`{}`", metric.name)));
+                let row = text.lines().find(|l| l.contains(&format!("`{}`", metric.name)));
                 let row = row.unwrap_or_else(|| panic!("## {name} lacks `{}`", metric.name));
-                for needed in tags
-                    .iter()
-                    .map(String::as_str)
-                    .chain([metric.unit, metric.group])
-                {
-                    assert!(
-                        row.contains(needed),
-                        "the row of {} lacks {needed}",
-                        metric.name
-                    );
+                for needed in tags.iter().map(String::as_str).chain([metric.unit, metric.group]) {
+                    assert!(row.contains(needed), "the row of {} lacks {needed}", metric.name);
                 }
             }
         }
@@ -236,11 +217,7 @@ mod tests {
     fn names_are_unique_and_the_table_builds_what_it_says() {
         let names: BTreeSet<_> = PLUGINS.iter().map(|p| p.name).collect();
         assert_eq!(names.len(), PLUGINS.len());
-        let metrics: Vec<_> = PLUGINS
-            .iter()
-            .flat_map(|p| p.metrics)
-            .map(|m| m.name)
-            .collect();
+        let metrics: Vec<_> = PLUGINS.iter().flat_map(|p| p.metrics).map(|m| m.name).collect();
         assert_eq!(metrics.iter().collect::<BTreeSet<_>>().len(), metrics.len());
         for row in PLUGINS {
             assert_eq!((row.build)(&Options::default()).name(), row.name);
@@ -259,14 +236,8 @@ mod tests {
             error.add("disk", n);
         }
         let text = error.into_result().unwrap_err().to_string();
-        assert!(
-            text.starts_with("proc/stat: no such file; /media/a?b?: xxx"),
-            "{text}"
-        );
+        assert!(text.starts_with("proc/stat: no such file; /media/a?b?: xxx"), "{text}");
         assert!(text.ends_with("; disk: 5; and 2 more"), "{text}");
-        assert!(
-            text.len() < PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 2),
-            "{text}"
-        );
+        assert!(text.len() < PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 2), "{text}");
     }
 }

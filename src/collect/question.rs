@@ -58,11 +58,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// A reading without gauges and questions.
     pub fn new(files: &'a dyn HostFiles) -> Reading<'a> {
-        Reading {
-            files,
-            gauges: Vec::new(),
-            questions: Vec::new(),
-        }
+        Reading { files, gauges: Vec::new(), questions: Vec::new() }
     }
 
     /// Asks for something.

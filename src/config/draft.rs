@@ -30,18 +30,9 @@ pub struct Draft {
 impl Draft {
     /// Nothing set. The defaults come from the table; what stands here only holds their place.
     pub fn blank() -> Draft {
-        let nowhere = Url {
-            tls: true,
-            host: String::new(),
-            port: 0,
-            path: String::new(),
-        };
-        let redis = RedisTarget {
-            address: RedisAddress::Unix(String::new()),
-            username: None,
-            password: None,
-            db: 0,
-        };
+        let nowhere = Url { tls: true, host: String::new(), port: 0, path: String::new() };
+        let redis =
+            RedisTarget { address: RedisAddress::Unix(String::new()), username: None, password: None, db: 0 };
         let config = Config {
             api_key: Secret::new(""),
             global_tags: Vec::new(),
@@ -107,12 +98,7 @@ impl Draft {
         let (Some(api_key), true) = (self.api_key, mistakes.is_empty()) else {
             return Err((mistakes, warnings));
         };
-        Ok(Config {
-            api_key,
-            redis,
-            warnings,
-            ..self.config
-        })
+        Ok(Config { api_key, redis, warnings, ..self.config })
     }
 
     /// `REDIS_URL` wins; what it does not say about log-in and database, the single variables say.
@@ -121,27 +107,14 @@ impl Draft {
             Some(url) => (url.address.clone(), url.login.clone(), url.db),
             None => {
                 let (host, port) = (self.redis_host.clone(), self.redis_port);
-                (
-                    RedisAddress::Tcp {
-                        host,
-                        port,
-                        tls: false,
-                    },
-                    None,
-                    None,
-                )
+                (RedisAddress::Tcp { host, port, tls: false }, None, None)
             }
         };
         let (username, password) = match login {
             Some((username, password)) => (username, Some(password)),
             None => (self.redis_username.clone(), self.redis_password.clone()),
         };
-        RedisTarget {
-            address,
-            username,
-            password,
-            db: db.unwrap_or(self.redis_db),
-        }
+        RedisTarget { address, username, password, db: db.unwrap_or(self.redis_db) }
     }
 }
 
@@ -166,19 +139,14 @@ fn doubts(config: &Config) -> Vec<String> {
             "METRIC_TTL={ttl_s} is not longer than RELEASE_INTERVAL={release_s}: points expire before they are sent"
         ));
     }
-    let suffixes = config
-        .histogram_percentiles
-        .iter()
-        .map(|p| (p * 100.0).round());
+    let suffixes = config.histogram_percentiles.iter().map(|p| (p * 100.0).round());
     let mut suffixes: Vec<f64> = suffixes.collect();
     suffixes.sort_unstable_by(f64::total_cmp);
     for pair in suffixes.windows(2) {
         if let [a, b] = pair
             && a == b
         {
-            doubts.push(format!(
-                "HISTOGRAM_PERCENTILES holds two entries that are both named {a}percentile"
-            ));
+            doubts.push(format!("HISTOGRAM_PERCENTILES holds two entries that are both named {a}percentile"));
         }
     }
     doubts

@@ -65,19 +65,12 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, EnvFileErrors> {
             Ok(None) => {}
             Ok(Some((name, value))) => match lines_by_name.insert(name.clone(), line) {
                 None => variables.push((name, value)),
-                Some(first) => errors.push(LineError {
-                    line,
-                    problem: Problem::Repeated(name, first),
-                }),
+                Some(first) => errors.push(LineError { line, problem: Problem::Repeated(name, first) }),
             },
             Err(problem) => errors.push(LineError { line, problem }),
         }
     }
-    if errors.is_empty() {
-        Ok(variables)
-    } else {
-        Err(EnvFileErrors(errors))
-    }
+    if errors.is_empty() { Ok(variables) } else { Err(EnvFileErrors(errors)) }
 }
 
 fn parse_line(line: &str) -> Result<Option<(String, String)>, Problem> {
@@ -115,9 +108,7 @@ fn parse_value(text: &str) -> Result<String, Problem> {
         }
     }
     let after = rest.as_str();
-    if after.is_empty()
-        || after.starts_with(char::is_whitespace) && without_comment(after).is_empty()
-    {
+    if after.is_empty() || after.starts_with(char::is_whitespace) && without_comment(after).is_empty() {
         Ok(value)
     } else {
         Err(Problem::AfterQuote)
@@ -177,21 +168,13 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> Result<String, Problem> {
-        parse(line)
-            .map(|mut v| v.remove(0).1)
-            .map_err(|mut e| e.0.remove(0).problem)
+        parse(line).map(|mut v| v.remove(0).1).map_err(|mut e| e.0.remove(0).problem)
     }
 
     #[test]
     fn a_whole_file() {
         let text = "\u{feff}# comment\r\n\r\nAPI_KEY=abc\r\n  export HOST = shed \n\texport\tA_1=\n_b=\"x\"  # y\nexport=1";
-        let expected = [
-            ("API_KEY", "abc"),
-            ("HOST", "shed"),
-            ("A_1", ""),
-            ("_b", "x"),
-            ("export", "1"),
-        ];
+        let expected = [("API_KEY", "abc"), ("HOST", "shed"), ("A_1", ""), ("_b", "x"), ("export", "1")];
         let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(parse(text), Ok(expected.to_vec()));
         assert_eq!(parse(""), Ok(vec![]));
@@ -243,10 +226,7 @@ mod tests {
         let lines: Vec<usize> = errors.0.iter().map(|e| e.line).collect();
         assert_eq!(lines, [2, 4, 5]);
         let text = errors.to_string();
-        assert!(
-            text.contains("line 5: A was set before, in line 1"),
-            "{text}"
-        );
+        assert!(text.contains("line 5: A was set before, in line 1"), "{text}");
         assert!(!text.contains("hunter"), "{text}");
     }
 

@@ -57,8 +57,7 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
 
 /// The table of README.md.
 pub fn markdown_table() -> String {
-    let mut out =
-        String::from("| Variable | Default | Accepted | What it is for |\n|---|---|---|---|\n");
+    let mut out = String::from("| Variable | Default | Accepted | What it is for |\n|---|---|---|---|\n");
     for variable in VARIABLES {
         let mut name = format!("`{}`", variable.name);
         for alias in variable.aliases {
@@ -107,8 +106,7 @@ mod tests {
     use super::*;
 
     const README: &str = include_str!("../../README.md");
-    const BEGIN: &str =
-        "<!-- configuration: begin (made from src/config/table.rs; a test compares) -->\n";
+    const BEGIN: &str = "<!-- configuration: begin (made from src/config/table.rs; a test compares) -->\n";
     const END: &str = "<!-- configuration: end -->";
 
     #[test]
@@ -116,10 +114,7 @@ mod tests {
         let (_, rest) = README.split_once(BEGIN).expect("begin marker");
         let (found, _) = rest.split_once(END).expect("end marker");
         let expected = format!("\n{}\n", markdown_table());
-        assert!(
-            found == expected,
-            "put this between the markers of README.md:\n{expected}"
-        );
+        assert!(found == expected, "put this between the markers of README.md:\n{expected}");
     }
 
     #[test]
@@ -134,11 +129,7 @@ mod tests {
     fn every_topic_has_its_variables() {
         let text = variables_text();
         for variable in VARIABLES {
-            assert!(
-                text.contains(&format!("\n  {}  ", variable.name)),
-                "{}",
-                variable.name
-            );
+            assert!(text.contains(&format!("\n  {}  ", variable.name)), "{}", variable.name);
             assert!(Topic::ALL.contains(&variable.topic));
         }
         for topic in Topic::ALL {

@@ -11,9 +11,7 @@ pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option
     if FOREIGN.contains(&name) {
         return None;
     }
-    let candidates = known
-        .into_iter()
-        .filter_map(|k| Some((closeness(name, k)?, k)));
+    let candidates = known.into_iter().filter_map(|k| Some((closeness(name, k)?, k)));
     candidates.min_by_key(|(far, _)| *far).map(|(_, k)| k)
 }
 
@@ -26,9 +24,7 @@ pub fn distance(a: &str, b: &str) -> usize {
         let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
             let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&row, j) + usize::from(x != y))
-                .min(at(&row, j + 1) + 1)
-                .min(at(&next, j) + 1);
+            let mut best = (at(&row, j) + usize::from(x != y)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 best = best.min(at(&before, j - 1) + 1);
@@ -48,10 +44,7 @@ fn closeness(name: &str, known: &str) -> Option<usize> {
         6..10 => 1,
         _ => 2,
     };
-    if name == known
-        || name.len().abs_diff(known.len()) > known.len() / 2
-        || digits(name) != digits(known)
-    {
+    if name == known || name.len().abs_diff(known.len()) > known.len() / 2 || digits(name) != digits(known) {
         return None;
     }
     if plain(name) == plain(known) {
@@ -74,9 +67,7 @@ fn digits(name: &str) -> String {
 
 /// Without separators and plurals.
 fn plain(name: &str) -> String {
-    name.split('_')
-        .map(|w| w.strip_suffix('S').unwrap_or(w))
-        .collect()
+    name.split('_').map(|w| w.strip_suffix('S').unwrap_or(w)).collect()
 }
 
 #[cfg(test)]

@@ -43,8 +43,7 @@ impl ProxyTarget {
             None => (None, rest),
         };
         let credentials = userinfo.map(|userinfo| {
-            let broken =
-                ValueError::Part("the credentials hold a broken % escape (write % as %25)");
+            let broken = ValueError::Part("the credentials hold a broken % escape (write % as %25)");
             let decoded = percent_decoded(userinfo).ok_or(broken)?;
             // Basic credentials always hold a colon.
             let colon = if userinfo.contains(':') { "" } else { ":" };
@@ -53,11 +52,7 @@ impl ProxyTarget {
         let authority = authority.trim_end_matches('/');
         let place = split_authority(authority);
         let (host, port) = place.map_err(|_| ValueError::Part("holds no host and port"))?;
-        Ok(ProxyTarget {
-            host,
-            port: port.unwrap_or(PROXY_PORT),
-            credentials: credentials.transpose()?,
-        })
+        Ok(ProxyTarget { host, port: port.unwrap_or(PROXY_PORT), credentials: credentials.transpose()? })
     }
 }
 
@@ -100,13 +95,8 @@ impl NoProxy {
             Rule::Domain { name, port } => {
                 address.is_none() && port.is_none_or(|p| p == url.port) && is_within(host, name)
             }
-            Rule::Network {
-                address: network,
-                bits,
-                port,
-            } => {
-                port.is_none_or(|p| p == url.port)
-                    && address.is_some_and(|a| shares_bits(a, *network, *bits))
+            Rule::Network { address: network, bits, port } => {
+                port.is_none_or(|p| p == url.port) && address.is_some_and(|a| shares_bits(a, *network, *bits))
             }
         })
     }
@@ -120,20 +110,12 @@ impl Rule {
         if let Some((address, bits)) = entry.split_once('/') {
             let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
             let fits = bits <= address_bits(address).1;
-            return fits.then_some(Rule::Network {
-                address,
-                bits,
-                port: None,
-            });
+            return fits.then_some(Rule::Network { address, bits, port: None });
         }
         let (host, port) = split_port(entry)?;
         if let Ok(address) = host.parse::<IpAddr>() {
             let bits = address_bits(address).1;
-            return Some(Rule::Network {
-                address,
-                bits,
-                port,
-            });
+            return Some(Rule::Network { address, bits, port });
         }
         let name = host.strip_prefix("*.").unwrap_or(host).trim_matches('.');
         let name = name.to_ascii_lowercase();
@@ -197,11 +179,7 @@ mod tests {
         ] {
             let proxy = ProxyTarget::parse(text).unwrap();
             assert_eq!((proxy.host.as_str(), proxy.port), (host, port), "{text}");
-            assert_eq!(
-                proxy.credentials.as_ref().map(Secret::expose),
-                credentials,
-                "{text}"
-            );
+            assert_eq!(proxy.credentials.as_ref().map(Secret::expose), credentials, "{text}");
         }
     }
 

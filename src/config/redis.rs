@@ -113,9 +113,9 @@ pub fn host(text: &str) -> Result<String, ValueError> {
     };
     match split_authority(&authority) {
         Ok((host, None)) => Ok(host),
-        Ok(_) | Err(_) => Err(ValueError::Part(
-            "no host name or address (a port goes to REDIS_PORT, a URL to REDIS_URL)",
-        )),
+        Ok(_) | Err(_) => {
+            Err(ValueError::Part("no host name or address (a port goes to REDIS_PORT, a URL to REDIS_URL)"))
+        }
     }
 }
 
@@ -156,9 +156,7 @@ impl Query {
                 "username" => query.username = Some(value),
                 "password" => query.password = Some(Secret::new(value)),
                 _ => {
-                    return Err(ValueError::Part(
-                        "the query knows db, username and password only",
-                    ));
+                    return Err(ValueError::Part("the query knows db, username and password only"));
                 }
             }
         }
@@ -168,14 +166,10 @@ impl Query {
 
 fn parse_userinfo(text: &str) -> Result<(Option<String>, Secret), ValueError> {
     let Some((user, password)) = text.split_once(':') else {
-        return Err(ValueError::Part(
-            "credentials are written user:password@ or :password@",
-        ));
+        return Err(ValueError::Part("credentials are written user:password@ or :password@"));
     };
     let (Some(user), Some(password)) = (percent_decoded(user), percent_decoded(password)) else {
-        return Err(ValueError::Part(
-            "the credentials hold a broken % escape (write % as %25)",
-        ));
+        return Err(ValueError::Part("the credentials hold a broken % escape (write % as %25)"));
     };
     Ok(((!user.is_empty()).then_some(user), Secret::new(password)))
 }
@@ -200,9 +194,7 @@ fn parse_tcp(place: &str, tls: bool) -> Result<(RedisAddress, Option<u32>), Valu
 fn parse_unix(place: &str) -> Result<RedisAddress, ValueError> {
     match percent_decoded(place) {
         Some(path) if path.starts_with('/') => Ok(RedisAddress::Unix(path)),
-        _ => Err(ValueError::Part(
-            "the path of a unix socket begins with a slash (unix:///run/redis.sock)",
-        )),
+        _ => Err(ValueError::Part("the path of a unix socket begins with a slash (unix:///run/redis.sock)")),
     }
 }
 
@@ -217,59 +209,24 @@ mod tests {
 
     #[test]
     fn every_form() {
-        let login = |user: Option<&str>, password: &str| {
-            Some((user.map(str::to_owned), Secret::new(password)))
-        };
+        let login =
+            |user: Option<&str>, password: &str| Some((user.map(str::to_owned), Secret::new(password)));
         let socket = || RedisAddress::Unix("/run/r.sock".into());
         for (text, address, login, db) in [
             ("redis://h", tcp("h", 6379, false), None, None),
             ("redis://h/", tcp("h", 6379, false), None, None),
             ("REDIS://h:1/3", tcp("h", 1, false), None, Some(3)),
             ("rediss://h:6380/0", tcp("h", 6380, true), None, Some(0)),
-            (
-                "redis://:pw@h",
-                tcp("h", 6379, false),
-                login(None, "pw"),
-                None,
-            ),
-            (
-                "redis://u:p%40%2Fw@h/1",
-                tcp("h", 6379, false),
-                login(Some("u"), "p@/w"),
-                Some(1),
-            ),
-            (
-                "redis://u:p@/w?@h/1",
-                tcp("h", 6379, false),
-                login(Some("u"), "p@/w?"),
-                Some(1),
-            ),
-            (
-                "redis://u:a:b@[::1]:7",
-                tcp("::1", 7, false),
-                login(Some("u"), "a:b"),
-                None,
-            ),
-            (
-                "redis://h?db=2&password=x",
-                tcp("h", 6379, false),
-                login(None, "x"),
-                Some(2),
-            ),
+            ("redis://:pw@h", tcp("h", 6379, false), login(None, "pw"), None),
+            ("redis://u:p%40%2Fw@h/1", tcp("h", 6379, false), login(Some("u"), "p@/w"), Some(1)),
+            ("redis://u:p@/w?@h/1", tcp("h", 6379, false), login(Some("u"), "p@/w?"), Some(1)),
+            ("redis://u:a:b@[::1]:7", tcp("::1", 7, false), login(Some("u"), "a:b"), None),
+            ("redis://h?db=2&password=x", tcp("h", 6379, false), login(None, "x"), Some(2)),
             ("unix:///run/r.sock?db=4", socket(), None, Some(4)),
             ("redis+unix:///run/r.sock", socket(), None, None),
-            (
-                "unix://u:p@/run/r.sock",
-                socket(),
-                login(Some("u"), "p"),
-                None,
-            ),
+            ("unix://u:p@/run/r.sock", socket(), login(Some("u"), "p"), None),
         ] {
-            assert_eq!(
-                RedisUrl::parse(text),
-                Ok(RedisUrl { address, login, db }),
-                "{text}"
-            );
+            assert_eq!(RedisUrl::parse(text), Ok(RedisUrl { address, login, db }), "{text}");
         }
     }
 
@@ -308,15 +265,7 @@ mod tests {
         assert_eq!(port("6380"), Ok(6380));
         assert_eq!(port("tcp://10.0.0.1:6379"), Ok(6379));
         assert_eq!(port("tcp://[fd00::1]:6381"), Ok(6381));
-        for bad in [
-            "0",
-            "65536",
-            "-1",
-            "x",
-            "tcp://10.0.0.1",
-            "udp://10.0.0.1:1",
-            "+1",
-        ] {
+        for bad in ["0", "65536", "-1", "x", "tcp://10.0.0.1", "udp://10.0.0.1:1", "+1"] {
             assert_eq!(port(bad), Err(ValueError::Number), "{bad}");
         }
     }

@@ -68,10 +68,7 @@ pub fn resolve(layers: &[Layer]) -> Result<Config, ConfigErrors> {
 type Found<'a> = (&'static str, &'a OsString);
 
 /// The value of a variable in the first source that has one.
-fn find<'a>(
-    variable: &'static Variable,
-    layers: &'a [Layer],
-) -> Result<Option<Found<'a>>, Mistake> {
+fn find<'a>(variable: &'static Variable, layers: &'a [Layer]) -> Result<Option<Found<'a>>, Mistake> {
     for layer in layers {
         let get = |name: &&'static str| Some((*name, layer.values.get(*name)?));
         let names = std::iter::once(&variable.name).chain(variable.aliases);
@@ -82,8 +79,7 @@ fn find<'a>(
         let trimmed = |v: &OsString| v.to_str().map(|v| v.trim().to_owned());
         if let Some((alias, other)) = found.find(|(_, other)| trimmed(other) != trimmed(value)) {
             let other = shown(&other.to_string_lossy(), variable.exposure);
-            let problem =
-                format!("{alias}={other} is the same variable with another value; set one of them");
+            let problem = format!("{alias}={other} is the same variable with another value; set one of them");
             return Err(mistake(variable, name, Some(value), problem));
         }
         return Ok(Some((name, value)));
@@ -122,14 +118,8 @@ fn mistake(
 
 /// A line for each variable that is not known and nearly is.
 fn near_misses(layers: &[Layer]) -> Vec<String> {
-    let known = || {
-        VARIABLES
-            .iter()
-            .flat_map(|v| std::iter::once(&v.name).chain(v.aliases))
-    };
-    let has_key = layers
-        .iter()
-        .any(|layer| layer.values.contains_key("API_KEY"));
+    let known = || VARIABLES.iter().flat_map(|v| std::iter::once(&v.name).chain(v.aliases));
+    let has_key = layers.iter().any(|layer| layer.values.contains_key("API_KEY"));
     let meant = |name: &str| {
         if known().any(|k| *k == name) {
             return None;
@@ -144,17 +134,9 @@ fn near_misses(layers: &[Layer]) -> Vec<String> {
         }
         near::meant(name, known().copied())
     };
-    let mut names: Vec<&String> = layers
-        .iter()
-        .flat_map(|layer| layer.values.keys())
-        .collect();
+    let mut names: Vec<&String> = layers.iter().flat_map(|layer| layer.values.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let line = |name: &String| {
-        Some(format!(
-            "{name} is not known; did you mean {}?",
-            meant(name)?
-        ))
-    };
+    let line = |name: &String| Some(format!("{name} is not known; did you mean {}?", meant(name)?));
     names.into_iter().filter_map(line).collect()
 }

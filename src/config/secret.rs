@@ -104,10 +104,7 @@ mod tests {
     #[test]
     fn a_secret_never_prints_itself() {
         let secret = Secret::new("hunter2");
-        assert_eq!(
-            format!("{secret} {secret:?} {:?}", Some(&secret)),
-            "*** *** Some(***)"
-        );
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
         assert_eq!(secret.expose(), "hunter2");
     }
 
@@ -130,10 +127,7 @@ mod tests {
             ("redis://:1234", "redis://:***"),
             ("redis://user:hunter2", "redis://user:***"),
             ("redis://h:70000/1", "redis://h:70000/1"),
-            (
-                "unix:///run/r.sock?password=hunter2",
-                "unix:///run/r.sock?***",
-            ),
+            ("unix:///run/r.sock?password=hunter2", "unix:///run/r.sock?***"),
             ("https://h/v1?api_key=hunter2", "https://h/v1?***"),
             ("http://[::1]:x", "http://[::1]:x"),
         ] {

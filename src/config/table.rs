@@ -48,37 +48,21 @@ pub static VARIABLES: &[Variable] = &[
         .help("Datadog API key; sent as a header, never part of an address")
         .exposed(Exposure::Hidden)
         .text("visible ASCII characters without blanks", |d, t| {
-            put(
-                &mut d.api_key,
-                value::token(t, API_KEY_CHARS_MAX)
-                    .map(Secret::new)
-                    .map(Some),
-            )
+            put(&mut d.api_key, value::token(t, API_KEY_CHARS_MAX).map(Secret::new).map(Some))
         }),
-    Variable::new(
-        "DATADOG_URL",
-        Topic::Datadog,
-        Text("https://api.datadoghq.com/api"),
-    )
-    .help("Intake of metrics, sent to /v1/series below it; http is for a server of your own")
-    .exposed(Exposure::Address)
-    .text(INTAKE, |d, t| put(&mut d.config.datadog_url, value::url(t))),
-    Variable::new(
-        "DATADOG_LOGS_URL",
-        Topic::Datadog,
-        Text("https://http-intake.logs.datadoghq.com"),
-    )
-    .help("Intake of logs (read and checked; logs are not released yet)")
-    .exposed(Exposure::Address)
-    .text(INTAKE, |d, t| {
-        put(&mut d.config.datadog_logs_url, value::url(t))
-    }),
+    Variable::new("DATADOG_URL", Topic::Datadog, Text("https://api.datadoghq.com/api"))
+        .help("Intake of metrics, sent to /v1/series below it; http is for a server of your own")
+        .exposed(Exposure::Address)
+        .text(INTAKE, |d, t| put(&mut d.config.datadog_url, value::url(t))),
+    Variable::new("DATADOG_LOGS_URL", Topic::Datadog, Text("https://http-intake.logs.datadoghq.com"))
+        .help("Intake of logs (read and checked; logs are not released yet)")
+        .exposed(Exposure::Address)
+        .text(INTAKE, |d, t| put(&mut d.config.datadog_logs_url, value::url(t))),
     Variable::new("GLOBAL_TAGS", Topic::Datadog, Text("[]"))
         .help("Tags put on everything that is sent")
-        .text(
-            "a list, JSON or with commas, of key:value, each at most 200 characters",
-            |d, t| put(&mut d.config.global_tags, value::tags(t)),
-        ),
+        .text("a list, JSON or with commas, of key:value, each at most 200 characters", |d, t| {
+            put(&mut d.config.global_tags, value::tags(t))
+        }),
     Variable::new("HOST", Topic::Datadog, Unset)
         .help("Host name put on everything that is sent")
         .text("text of at most 255 characters", |d, t| {
@@ -86,120 +70,79 @@ pub static VARIABLES: &[Variable] = &[
         }),
     Variable::new("CHOUETTE_STORAGE_TYPE", Topic::Redis, Text("redis"))
         .help("Where records are kept")
-        .word(
-            || names(STORAGES),
-            |d, t| put(&mut d.config.storage, value::word(t, STORAGES)),
-        ),
+        .word(|| names(STORAGES), |d, t| put(&mut d.config.storage, value::word(t, STORAGES))),
     Variable::new("REDIS_URL", Topic::Redis, Unset)
         .help("Address of Redis; wins over the single variables, which only add what it lacks")
         .exposed(Exposure::Address)
-        .text(REDIS_FORMS, |d, t| {
-            put(&mut d.redis_url, RedisUrl::parse(t).map(Some))
-        }),
+        .text(REDIS_FORMS, |d, t| put(&mut d.redis_url, RedisUrl::parse(t).map(Some))),
     Variable::new("REDIS_HOST", Topic::Redis, Text("redis"))
         .help("Host of Redis")
         .exposed(Exposure::Address)
-        .text("a host name or an address", |d, t| {
-            put(&mut d.redis_host, redis::host(t))
-        }),
+        .text("a host name or an address", |d, t| put(&mut d.redis_host, redis::host(t))),
     Variable::new("REDIS_PORT", Topic::Redis, Text("6379"))
         .help("Port of Redis; of the tcp://address:port that Kubernetes sets, the port counts")
         .exposed(Exposure::Address)
-        .text("a whole number from 1 to 65535", |d, t| {
-            put(&mut d.redis_port, redis::port(t))
-        }),
+        .text("a whole number from 1 to 65535", |d, t| put(&mut d.redis_port, redis::port(t))),
     Variable::new("REDIS_USERNAME", Topic::Redis, Unset)
         .help("User to log in to Redis as, with REDIS_PASSWORD")
-        .text("text", |d, t| {
-            put(
-                &mut d.redis_username,
-                value::text(t, TEXT_CHARS_MAX).map(Some),
-            )
-        }),
+        .text("text", |d, t| put(&mut d.redis_username, value::text(t, TEXT_CHARS_MAX).map(Some))),
     Variable::new("REDIS_PASSWORD", Topic::Redis, Unset)
         .help("Password of Redis")
         .exposed(Exposure::Hidden)
         .text("text", |d, t| {
-            put(
-                &mut d.redis_password,
-                value::text(t, TEXT_CHARS_MAX).map(Secret::new).map(Some),
-            )
+            put(&mut d.redis_password, value::text(t, TEXT_CHARS_MAX).map(Secret::new).map(Some))
         }),
-    Variable::new("REDIS_DB", Topic::Redis, Text("0"))
-        .help("Number of the database")
-        .number(0, redis::REDIS_DB_MAX, "", |d, n| d.redis_db = n),
+    Variable::new("REDIS_DB", Topic::Redis, Text("0")).help("Number of the database").number(
+        0,
+        redis::REDIS_DB_MAX,
+        "",
+        |d, n| d.redis_db = n,
+    ),
     Variable::new("AGGREGATE_INTERVAL", Topic::Aggregation, Text("10"))
         .help("Length of the intervals that samples are merged in")
-        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
-            d.config.aggregate_interval_s = n
-        }),
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| d.config.aggregate_interval_s = n),
     Variable::new("METRICS_WRAPPER", Topic::Aggregation, Text("datadog"))
         .help("How samples become series")
         .word(
             || names(&wrapper_words()),
             |d, t| put(&mut d.config.wrapper, value::word(t, &wrapper_words())),
         ),
-    Variable::new(
-        "HISTOGRAM_AGGREGATES",
-        Topic::Aggregation,
-        Text(r#"["max","median","avg","count"]"#),
-    )
-    .help("Summaries made of a histogram")
-    .words(
-        || names(&HistogramAggregate::WORDS),
-        |d, t| {
-            put(
-                &mut d.config.histogram_aggregates,
-                value::words(t, &HistogramAggregate::WORDS),
-            )
-        },
-    ),
+    Variable::new("HISTOGRAM_AGGREGATES", Topic::Aggregation, Text(r#"["max","median","avg","count"]"#))
+        .help("Summaries made of a histogram")
+        .words(
+            || names(&HistogramAggregate::WORDS),
+            |d, t| put(&mut d.config.histogram_aggregates, value::words(t, &HistogramAggregate::WORDS)),
+        ),
     Variable::new("HISTOGRAM_PERCENTILES", Topic::Aggregation, Text("[0.95]"))
         .help("Percentiles made of a histogram: 0.95 becomes NAME.95percentile")
-        .text(
-            "a list of numbers from 0 to 1, JSON or with commas",
-            |d, t| put(&mut d.config.histogram_percentiles, value::shares(t)),
-        ),
+        .text("a list of numbers from 0 to 1, JSON or with commas", |d, t| {
+            put(&mut d.config.histogram_percentiles, value::shares(t))
+        }),
     Variable::new("SEND_SELF_METRICS", Topic::Aggregation, Text("true"))
         .help("Whether the agent reports on itself (chouette.*)")
-        .word(
-            || names(BOOLEANS),
-            |d, t| put(&mut d.config.send_self_metrics, value::word(t, BOOLEANS)),
-        ),
+        .word(|| names(BOOLEANS), |d, t| put(&mut d.config.send_self_metrics, value::word(t, BOOLEANS))),
     Variable::new("COLLECTOR_PLUGINS", Topic::Collectors, Text("[]"))
         .alias(&["COLLECT_PLUGINS"])
         .help("Plugins to run")
-        .words(plugin_names, |d, t| {
-            put(
-                &mut d.config.collector_plugins,
-                value::names(t, &plugin_names()),
-            )
-        }),
+        .words(plugin_names, |d, t| put(&mut d.config.collector_plugins, value::names(t, &plugin_names()))),
     Variable::new("CAPTURE_INTERVAL", Topic::Collectors, Text("30"))
         .help("Time between two readings of a plugin")
-        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
-            d.config.capture_interval_s = n
-        }),
-    Variable::new(
-        "HOST_COLLECTOR_METRICS",
-        Topic::Collectors,
-        Text(r#"["cpu","fs","la","ram"]"#),
-    )
-    .alias(&["HOST_COLLECT_METRICS"])
-    .help("What the host plugin reads")
-    .words(host_groups, |d, t| {
-        put(&mut d.config.host_metrics, value::names(t, &host_groups()))
-    }),
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| d.config.capture_interval_s = n),
+    Variable::new("HOST_COLLECTOR_METRICS", Topic::Collectors, Text(r#"["cpu","fs","la","ram"]"#))
+        .alias(&["HOST_COLLECT_METRICS"])
+        .help("What the host plugin reads")
+        .words(host_groups, |d, t| put(&mut d.config.host_metrics, value::names(t, &host_groups()))),
     Variable::new("HOST_ROOT", Topic::Collectors, Text("/"))
         .help("Where the board's /proc, /sys and mounts are found (for containers)")
         .text("a path that begins with a slash", |d, t| {
             put(&mut d.config.host_root, value::absolute_path(t))
         }),
-    Variable::new("RELEASE_INTERVAL", Topic::Release, Text("60"))
-        .help("Time between two releases")
-        .number(1, INTERVAL_S_MAX, "seconds", |d, n| {
-            d.config.release_interval_s = n
-        }),
+    Variable::new("RELEASE_INTERVAL", Topic::Release, Text("60")).help("Time between two releases").number(
+        1,
+        INTERVAL_S_MAX,
+        "seconds",
+        |d, n| d.config.release_interval_s = n,
+    ),
     Variable::new("METRICS_BULK_SIZE", Topic::Release, Text("10000"))
         .help("Most points taken per release")
         .number(1, METRICS_BULK_SIZE_MAX, "points", |d, n| {
@@ -214,29 +157,20 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("HTTPS_PROXY", Topic::Network, Unset)
         .help("Proxy that an https intake is reached through")
         .exposed(Exposure::Address)
-        .text(
-            "http://[user:password@]host:port; % escapes in credentials",
-            |d, t| put(&mut d.config.proxy, ProxyTarget::parse(t).map(Some)),
-        ),
+        .text("http://[user:password@]host:port; % escapes in credentials", |d, t| {
+            put(&mut d.config.proxy, ProxyTarget::parse(t).map(Some))
+        }),
     Variable::new("NO_PROXY", Topic::Network, Unset)
         .help("Reached without the proxy: domains, addresses, networks (10.0.0.0/8), * for all")
-        .text("a list with commas", |d, t| {
-            put(&mut d.config.no_proxy, Ok(NoProxy::parse(t)))
-        }),
+        .text("a list with commas", |d, t| put(&mut d.config.no_proxy, Ok(NoProxy::parse(t)))),
     Variable::new("SSL_CERT_FILE", Topic::Network, Unset)
         .help("More trust roots, next to those built in")
         .text("the path of a PEM file", |d, t| {
-            put(
-                &mut d.config.ssl_cert_file,
-                value::text(t, TEXT_CHARS_MAX).map(Some),
-            )
+            put(&mut d.config.ssl_cert_file, value::text(t, TEXT_CHARS_MAX).map(Some))
         }),
     Variable::new("LOG_LEVEL", Topic::Logging, Text("INFO"))
         .help("Least severe lines to print, on standard error; CRITICAL counts as ERROR")
-        .word(
-            || names(LEVELS),
-            |d, t| put(&mut d.config.log_level, value::word(t, LEVELS)),
-        ),
+        .word(|| names(LEVELS), |d, t| put(&mut d.config.log_level, value::word(t, LEVELS))),
 ];
 
 fn put<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {

@@ -17,11 +17,7 @@ fn errors(vars: &[(&str, &str)]) -> ConfigErrors {
 }
 
 fn tcp(host: &str, port: u16) -> RedisAddress {
-    RedisAddress::Tcp {
-        host: host.to_owned(),
-        port,
-        tls: false,
-    }
+    RedisAddress::Tcp { host: host.to_owned(), port, tls: false }
 }
 
 #[test]
@@ -30,24 +26,11 @@ fn defaults() {
     assert_eq!(c.api_key.expose(), KEY.1);
     assert!(c.global_tags.is_empty() && c.collector_plugins.is_empty() && c.warnings.is_empty());
     assert_eq!(c.host, None);
-    assert_eq!(
-        (
-            c.aggregate_interval_s,
-            c.capture_interval_s,
-            c.release_interval_s
-        ),
-        (10, 30, 60)
-    );
+    assert_eq!((c.aggregate_interval_s, c.capture_interval_s, c.release_interval_s), (10, 30, 60));
     assert_eq!(c.datadog_url.to_string(), "https://api.datadoghq.com/api");
-    assert_eq!(
-        c.datadog_logs_url.to_string(),
-        "https://http-intake.logs.datadoghq.com"
-    );
+    assert_eq!(c.datadog_logs_url.to_string(), "https://http-intake.logs.datadoghq.com");
     assert_eq!(c.log_level, LevelFilter::Info);
-    assert_eq!(
-        (c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size),
-        (64_800, 14_400, 10_000)
-    );
+    assert_eq!((c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size), (64_800, 14_400, 10_000));
     assert_eq!(c.wrapper, "datadog");
     use HistogramAggregate::*;
     assert_eq!(c.histogram_aggregates, [Max, Median, Avg, Count]);
@@ -55,19 +38,8 @@ fn defaults() {
     assert!(c.send_self_metrics);
     assert_eq!(c.storage, Storage::Redis);
     let (address, username, password, db) = (tcp("redis", 6379), None, None, 0);
-    assert_eq!(
-        c.redis,
-        RedisTarget {
-            address,
-            username,
-            password,
-            db
-        }
-    );
-    assert_eq!(
-        (c.proxy, c.no_proxy, c.ssl_cert_file),
-        (None, NoProxy::default(), None)
-    );
+    assert_eq!(c.redis, RedisTarget { address, username, password, db });
+    assert_eq!((c.proxy, c.no_proxy, c.ssl_cert_file), (None, NoProxy::default(), None));
     assert_eq!(c.host_metrics, ["cpu", "fs", "la", "ram"]);
     assert_eq!(c.host_root, "/");
 }
@@ -75,33 +47,12 @@ fn defaults() {
 /// Bad values of each variable. A variable that takes any text has at least one value that is no text.
 const BAD: &[(&str, &[&str])] = &[
     ("API_KEY", &["a b", "ключ"]),
-    (
-        "DATADOG_URL",
-        &[
-            "datadoghq.com",
-            "ftp://h",
-            "https://h?x=1",
-            "https://u:p@h",
-            "https://h:0",
-        ],
-    ),
+    ("DATADOG_URL", &["datadoghq.com", "ftp://h", "https://h?x=1", "https://u:p@h", "https://h:0"]),
     ("DATADOG_LOGS_URL", &["//h", "https://", "https://[::1"]),
-    (
-        "GLOBAL_TAGS",
-        &["{\"a\":\"b\"}", "[1]", "['a:b']", "a\u{1}b"],
-    ),
+    ("GLOBAL_TAGS", &["{\"a\":\"b\"}", "[1]", "['a:b']", "a\u{1}b"]),
     ("HOST", &["a\nb"]),
     ("CHOUETTE_STORAGE_TYPE", &["memory"]),
-    (
-        "REDIS_URL",
-        &[
-            "redis",
-            "http://h",
-            "redis://h:x",
-            "redis://h/x",
-            "unix://x",
-        ],
-    ),
+    ("REDIS_URL", &["redis", "http://h", "redis://h:x", "redis://h/x", "unix://x"]),
     ("REDIS_HOST", &["redis://h", "h:6379", "a b"]),
     ("REDIS_PORT", &["0", "65536", "x", "tcp://h"]),
     ("REDIS_USERNAME", &["a\tb"]),
@@ -109,19 +60,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("REDIS_DB", &["-1", "x", "1.0"]),
     ("AGGREGATE_INTERVAL", &["0", "-10", "10s", "1.5", "1e1"]),
     ("METRICS_WRAPPER", &["statsd", "datadog,simple"]),
-    (
-        "HISTOGRAM_AGGREGATES",
-        &["mean", "[\"max\",\"p95\"]", "{}", "max;min"],
-    ),
-    (
-        "HISTOGRAM_PERCENTILES",
-        &["95", "[-0.1]", "[\"0.5\"]", "NaN", "p95"],
-    ),
+    ("HISTOGRAM_AGGREGATES", &["mean", "[\"max\",\"p95\"]", "{}", "max;min"]),
+    ("HISTOGRAM_PERCENTILES", &["95", "[-0.1]", "[\"0.5\"]", "NaN", "p95"]),
     ("SEND_SELF_METRICS", &["2", "maybe"]),
-    (
-        "COLLECTOR_PLUGINS",
-        &["hots", "[\"host\",\"nope\"]", "[host]"],
-    ),
+    ("COLLECTOR_PLUGINS", &["hots", "[\"host\",\"nope\"]", "[host]"]),
     ("CAPTURE_INTERVAL", &["0", "-1", "half"]),
     ("HOST_COLLECTOR_METRICS", &["gpu", "[\"cpu\",1]"]),
     ("HOST_ROOT", &["host", "./host"]),
@@ -129,10 +71,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("METRICS_BULK_SIZE", &["0", "-1", "many"]),
     ("METRIC_TTL", &["0", "-1", "4h"]),
     ("LOG_TTL", &["0", "-1", "18h"]),
-    (
-        "HTTPS_PROXY",
-        &["https://h", "socks5://h", "http://", "http://h:x"],
-    ),
+    ("HTTPS_PROXY", &["https://h", "socks5://h", "http://", "http://h:x"]),
     ("NO_PROXY", &[]),
     ("SSL_CERT_FILE", &["a\nb"]),
     ("LOG_LEVEL", &["LOUD", "10"]),
@@ -141,10 +80,7 @@ const BAD: &[(&str, &[&str])] = &[
 #[test]
 fn bad_values_are_named_with_what_is_accepted() {
     for variable in VARIABLES {
-        let (_, bad) = BAD
-            .iter()
-            .find(|(name, _)| *name == variable.name)
-            .expect(variable.name);
+        let (_, bad) = BAD.iter().find(|(name, _)| *name == variable.name).expect(variable.name);
         for value in *bad {
             let name = variable.name;
             let result = Config::from_vars(if name == KEY.0 {
@@ -160,10 +96,7 @@ fn bad_values_are_named_with_what_is_accepted() {
             assert!(mistake.problem.contains(&variable.accepts()), "{found}");
             let shown = mistake.value.as_deref().unwrap();
             if variable.exposure == Exposure::Open {
-                assert!(
-                    !value.is_ascii() || value.contains(char::is_control) || shown == *value,
-                    "{found}"
-                );
+                assert!(!value.is_ascii() || value.contains(char::is_control) || shown == *value, "{found}");
             }
             let lines = found.to_string();
             assert!(lines.contains(&format!("\n  {name}={shown}: ")), "{lines}");
@@ -186,12 +119,7 @@ fn numbers_end_at_their_bounds() {
             (i64::from(max) + 1, false),
         ] {
             let vars = [KEY, (variable.name, &value.to_string())];
-            assert_eq!(
-                Config::from_vars(vars).is_ok(),
-                ok,
-                "{}={value}",
-                variable.name
-            );
+            assert_eq!(Config::from_vars(vars).is_ok(), ok, "{}={value}", variable.name);
         }
     }
 }
@@ -202,16 +130,9 @@ fn the_rows_are_well_formed() {
     for variable in VARIABLES {
         for name in std::iter::once(&variable.name).chain(variable.aliases) {
             assert!(seen.insert(*name), "{name} stands twice");
-            assert!(
-                name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'),
-                "{name}"
-            );
+            assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
         }
-        assert!(
-            !variable.help.is_empty() && !variable.help.ends_with('.'),
-            "{}",
-            variable.name
-        );
+        assert!(!variable.help.is_empty() && !variable.help.ends_with('.'), "{}", variable.name);
         assert!(!variable.accepts().is_empty(), "{}", variable.name);
         if let Preset::Text(text) = variable.default {
             let set = variable.set(&mut draft::Draft::blank(), text);
@@ -250,36 +171,17 @@ fn good_values() {
     assert_eq!(c.global_tags, ["room:shed", "pi"]);
     assert_eq!(c.host.as_deref(), Some("shed 1"));
     assert_eq!(c.collector_plugins, ["host"]);
-    assert_eq!(
-        (
-            c.aggregate_interval_s,
-            c.capture_interval_s,
-            c.release_interval_s
-        ),
-        (1, 86_400, 5)
-    );
-    assert_eq!(
-        c.datadog_url.path_and("/v1/series"),
-        "/datadog/api/v1/series"
-    );
+    assert_eq!((c.aggregate_interval_s, c.capture_interval_s, c.release_interval_s), (1, 86_400, 5));
+    assert_eq!(c.datadog_url.path_and("/v1/series"), "/datadog/api/v1/series");
     assert_eq!(c.datadog_logs_url.path, "/api/v2/logs");
     assert_eq!(c.log_level, LevelFilter::Error);
-    assert_eq!(
-        (c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size),
-        (7, 8, 100_000)
-    );
+    assert_eq!((c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size), (7, 8, 100_000));
     assert_eq!(c.wrapper, "simple");
-    assert_eq!(
-        c.histogram_aggregates,
-        [HistogramAggregate::Sum, HistogramAggregate::Min]
-    );
+    assert_eq!(c.histogram_aggregates, [HistogramAggregate::Sum, HistogramAggregate::Min]);
     assert_eq!(c.histogram_percentiles, [0.0, 0.5, 1.0]);
     assert!(!c.send_self_metrics);
     assert_eq!(c.ssl_cert_file.as_deref(), Some("ca.pem"));
-    assert_eq!(
-        (c.host_metrics, c.host_root),
-        (vec!["network".to_owned()], "/host".to_owned())
-    );
+    assert_eq!((c.host_metrics, c.host_root), (vec!["network".to_owned()], "/host".to_owned()));
 }
 
 #[test]
@@ -292,21 +194,10 @@ fn all_mistakes_at_once() {
     ])
     .unwrap_err();
     let names: Vec<&str> = found.mistakes.iter().map(|m| m.variable).collect();
-    assert_eq!(
-        names,
-        [
-            "API_KEY",
-            "AGGREGATE_INTERVAL",
-            "HOST_COLLECT_METRICS",
-            "LOG_LEVEL"
-        ]
-    );
+    assert_eq!(names, ["API_KEY", "AGGREGATE_INTERVAL", "HOST_COLLECT_METRICS", "LOG_LEVEL"]);
     let text = found.to_string();
     assert!(text.starts_with("4 mistakes"), "{text}");
-    assert!(
-        text.contains("METRICS_TTL is not known; did you mean METRIC_TTL?"),
-        "{text}"
-    );
+    assert!(text.contains("METRICS_TTL is not known; did you mean METRIC_TTL?"), "{text}");
 }
 
 #[test]
@@ -319,13 +210,8 @@ fn a_missing_key_says_where_it_goes() {
         }
         assert_eq!(found.mistakes.len(), 1);
     }
-    let found = Config::from_vars([("DD_API_KEY", "hunter2")])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        found.contains("DD_API_KEY is not known; did you mean API_KEY?"),
-        "{found}"
-    );
+    let found = Config::from_vars([("DD_API_KEY", "hunter2")]).unwrap_err().to_string();
+    assert!(found.contains("DD_API_KEY is not known; did you mean API_KEY?"), "{found}");
     assert!(!found.contains("hunter2"));
     assert!(config(&[("DD_API_KEY", "x")]).warnings.is_empty());
 }
@@ -344,43 +230,23 @@ fn secrets_are_never_shown() {
     ];
     let found = Config::from_vars(all).unwrap_err();
     assert_eq!(found.mistakes.len(), 7);
-    assert!(
-        !format!("{found} {found:?}").contains("hunter"),
-        "{found:?}"
-    );
+    assert!(!format!("{found} {found:?}").contains("hunter"), "{found:?}");
     let c = config(&[
         ("API_KEY", "hunter2"),
         ("REDIS_URL", "redis://u:hunter2@h"),
         ("HTTPS_PROXY", "http://u:hunter2@proxy"),
     ]);
     assert!(!format!("{c:?}").contains("hunter"), "{c:?}");
-    let found = errors(&[
-        ("api_key", "x"),
-        ("REDIS_PASSWORD", "a"),
-        ("HOST", "a\u{1}"),
-    ]);
+    let found = errors(&[("api_key", "x"), ("REDIS_PASSWORD", "a"), ("HOST", "a\u{1}")]);
     assert!(!found.to_string().contains(KEY.1));
 }
 
 #[test]
 fn spellings_blanks_and_empty_values() {
-    assert_eq!(
-        config(&[("Host", "a"), ("HOST", "b"), ("host", "c")])
-            .host
-            .as_deref(),
-        Some("b")
-    );
-    assert_eq!(
-        config(&[("Host", "a"), ("HOST", "  "), ("host", "c")])
-            .host
-            .as_deref(),
-        Some("a")
-    );
+    assert_eq!(config(&[("Host", "a"), ("HOST", "b"), ("host", "c")]).host.as_deref(), Some("b"));
+    assert_eq!(config(&[("Host", "a"), ("HOST", "  "), ("host", "c")]).host.as_deref(), Some("a"));
     assert_eq!(config(&[("HOST", "")]).host, None);
-    assert_eq!(
-        config(&[("AGGREGATE_INTERVAL", "\t")]).aggregate_interval_s,
-        10
-    );
+    assert_eq!(config(&[("AGGREGATE_INTERVAL", "\t")]).aggregate_interval_s, 10);
     let proxied = config(&[("https_proxy", "http://p:1")]);
     assert_eq!(proxied.proxy.map(|p| p.port), Some(1));
 }
@@ -390,10 +256,7 @@ fn an_alias_may_repeat_the_name_and_not_contradict_it() {
     let same = [("COLLECTOR_PLUGINS", "host"), ("COLLECT_PLUGINS", " host ")];
     assert_eq!(config(&same).collector_plugins, ["host"]);
     let found = errors(&[("COLLECTOR_PLUGINS", "host"), ("COLLECT_PLUGINS", "[]")]).to_string();
-    assert!(
-        found.contains("COLLECTOR_PLUGINS=host: COLLECT_PLUGINS=[] is the same"),
-        "{found}"
-    );
+    assert!(found.contains("COLLECTOR_PLUGINS=host: COLLECT_PLUGINS=[] is the same"), "{found}");
 }
 
 #[cfg(unix)]
@@ -412,22 +275,9 @@ fn values_that_are_not_utf8() {
 
 #[test]
 fn the_environment_wins_over_the_file() {
-    let file = |vars: &[(&str, &str)]| {
-        vars.iter()
-            .map(|(n, v)| ((*n).into(), (*v).into()))
-            .collect()
-    };
-    let env = [
-        ("host", "env"),
-        ("COLLECT_PLUGINS", "host"),
-        ("LOG_LEVEL", ""),
-    ];
-    let from_file = file(&[
-        KEY,
-        ("HOST", "file"),
-        ("COLLECTOR_PLUGINS", "[]"),
-        ("LOG_LEVEL", "DEBUG"),
-    ]);
+    let file = |vars: &[(&str, &str)]| vars.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+    let env = [("host", "env"), ("COLLECT_PLUGINS", "host"), ("LOG_LEVEL", "")];
+    let from_file = file(&[KEY, ("HOST", "file"), ("COLLECTOR_PLUGINS", "[]"), ("LOG_LEVEL", "DEBUG")]);
     let c = Config::from_env_and_file(env, from_file).unwrap();
     assert_eq!(c.host.as_deref(), Some("env"));
     assert_eq!(c.collector_plugins, ["host"]);
@@ -454,67 +304,37 @@ fn slips_are_pointed_out_and_nothing_else() {
 
 #[test]
 fn doubtful_values_are_pointed_out() {
-    let c = config(&[
-        ("METRIC_TTL", "60"),
-        ("HISTOGRAM_PERCENTILES", "0.95,0.5,0.951"),
-    ]);
-    assert!(
-        c.warnings[0].contains("RELEASE_INTERVAL=60"),
-        "{:?}",
-        c.warnings
-    );
+    let c = config(&[("METRIC_TTL", "60"), ("HISTOGRAM_PERCENTILES", "0.95,0.5,0.951")]);
+    assert!(c.warnings[0].contains("RELEASE_INTERVAL=60"), "{:?}", c.warnings);
     assert!(c.warnings[1].contains("95percentile"), "{:?}", c.warnings);
     assert_eq!(c.warnings.len(), 2);
 }
 
 #[test]
 fn redis_from_a_url_or_from_single_variables() {
-    let single = [
-        ("REDIS_HOST", "::1"),
-        ("REDIS_PORT", "1"),
-        ("REDIS_DB", "2"),
-        ("REDIS_PASSWORD", "p w"),
-    ];
+    let single = [("REDIS_HOST", "::1"), ("REDIS_PORT", "1"), ("REDIS_DB", "2"), ("REDIS_PASSWORD", "p w")];
     let redis = config(&single).redis;
     assert_eq!((redis.address, redis.db), (tcp("::1", 1), 2));
-    assert_eq!(
-        (redis.username, redis.password),
-        (None, Some(Secret::new("p w")))
-    );
+    assert_eq!((redis.username, redis.password), (None, Some(Secret::new("p w"))));
 
     let with_url =
         |url| config(&[&single[..], &[("REDIS_USERNAME", "u"), ("REDIS_URL", url)]].concat()).redis;
     let redis = with_url("redis://:x@h/0");
     assert_eq!((redis.address, redis.db), (tcp("h", 6379), 0));
-    assert_eq!(
-        (redis.username, redis.password),
-        (None, Some(Secret::new("x")))
-    );
+    assert_eq!((redis.username, redis.password), (None, Some(Secret::new("x"))));
     let redis = with_url("unix:///r");
-    assert_eq!(
-        (redis.address, redis.db),
-        (RedisAddress::Unix("/r".into()), 2)
-    );
-    assert_eq!(
-        (redis.username, redis.password),
-        (Some("u".into()), Some(Secret::new("p w")))
-    );
+    assert_eq!((redis.address, redis.db), (RedisAddress::Unix("/r".into()), 2));
+    assert_eq!((redis.username, redis.password), (Some("u".into()), Some(Secret::new("p w"))));
 
     let injected = config(&[("REDIS_PORT", "tcp://10.0.0.1:6380")]).redis;
     assert_eq!(injected.address, tcp("redis", 6380));
     let found = errors(&[("REDIS_USERNAME", "u")]);
-    assert!(
-        found.mistakes[0].problem.contains("REDIS_PASSWORD"),
-        "{found}"
-    );
+    assert!(found.mistakes[0].problem.contains("REDIS_PASSWORD"), "{found}");
 }
 
 #[test]
 fn the_proxy_is_for_https_and_minds_the_exceptions() {
-    let c = config(&[
-        ("HTTPS_PROXY", "http://p:3128"),
-        ("no_proxy", ".local,10.0.0.0/8"),
-    ]);
+    let c = config(&[("HTTPS_PROXY", "http://p:3128"), ("no_proxy", ".local,10.0.0.0/8")]);
     for (url, proxied) in [
         ("https://api.datadoghq.com/api", true),
         ("http://api.datadoghq.com/api", false),
@@ -524,8 +344,5 @@ fn the_proxy_is_for_https_and_minds_the_exceptions() {
         let url = Url::parse(url).unwrap();
         assert_eq!(c.proxy_for(&url).is_some(), proxied, "{url}");
     }
-    assert_eq!(
-        config(&[]).proxy_for(&Url::parse("https://h").unwrap()),
-        None
-    );
+    assert_eq!(config(&[]).proxy_for(&Url::parse("https://h").unwrap()), None);
 }

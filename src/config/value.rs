@@ -56,9 +56,7 @@ pub fn number(text: &str, min: u32, max: u32) -> Result<u32, ValueError> {
 /// One of some words, in any case.
 pub fn word<T: Copy>(text: &str, words: &[Word<T>]) -> Result<T, ValueError> {
     let found = words.iter().find(|(w, _)| w.eq_ignore_ascii_case(text));
-    found
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| ValueError::UnknownWord(clipped(text)))
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| ValueError::UnknownWord(clipped(text)))
 }
 
 /// A list of some words, in any case; a word written twice counts once.
@@ -76,10 +74,7 @@ pub fn words<T: Copy + PartialEq>(text: &str, words: &[Word<T>]) -> Result<Vec<T
 /// As [`words`], for words that stand for themselves.
 pub fn names(text: &str, known: &[&'static str]) -> Result<Vec<String>, ValueError> {
     let table: Vec<Word<&'static str>> = known.iter().map(|w| (*w, *w)).collect();
-    Ok(words(text, &table)?
-        .into_iter()
-        .map(str::to_owned)
-        .collect())
+    Ok(words(text, &table)?.into_iter().map(str::to_owned).collect())
 }
 
 /// A list of texts.
@@ -89,12 +84,7 @@ pub fn strings(text: &str) -> Result<Vec<String>, ValueError> {
         None => text.split(',').map(str::to_owned).collect(),
     };
     let trimmed = list.iter().map(|s| s.trim());
-    bounded(
-        trimmed
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned)
-            .collect(),
-    )
+    bounded(trimmed.filter(|s| !s.is_empty()).map(str::to_owned).collect())
 }
 
 /// A list of numbers from 0 to 1; a number written twice counts once.
@@ -150,9 +140,7 @@ pub fn token(text: &str, chars_max: usize) -> Result<String, ValueError> {
     if text.bytes().all(|b| b.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err(ValueError::Part(
-            "holds white space or characters that are not ASCII",
-        ))
+        Err(ValueError::Part("holds white space or characters that are not ASCII"))
     }
 }
 
@@ -192,9 +180,7 @@ fn json_list<T: Deserialize>(text: &str) -> Result<Option<Vec<T>>, ValueError> {
     if !text.starts_with(['[', '{', '"']) {
         return Ok(None);
     }
-    json::from_str(text)
-        .map(Some)
-        .map_err(|_| ValueError::NoList)
+    json::from_str(text).map(Some).map_err(|_| ValueError::NoList)
 }
 
 fn bounded<T>(list: Vec<T>) -> Result<Vec<T>, ValueError> {
@@ -216,17 +202,7 @@ mod tests {
     #[test]
     fn numbers() {
         assert_eq!(number("10", 1, 86_400), Ok(10));
-        for bad in [
-            "0",
-            "-1",
-            "86401",
-            "1.5",
-            "ten",
-            "",
-            "99999999999",
-            "0x10",
-            "1e3",
-        ] {
+        for bad in ["0", "-1", "86401", "1.5", "ten", "", "99999999999", "0x10", "1e3"] {
             assert_eq!(number(bad, 1, 86_400), Err(ValueError::Number), "{bad}");
         }
     }
@@ -251,31 +227,15 @@ mod tests {
     #[test]
     fn lists_as_json_or_with_commas() {
         let expected = Ok(vec!["a:1".to_owned(), "b:2".to_owned()]);
-        for text in [
-            r#"["a:1","b:2"]"#,
-            r#"[ "a:1" , " b:2 ", "" ]"#,
-            "a:1,b:2",
-            " a:1 , ,b:2,",
-        ] {
+        for text in [r#"["a:1","b:2"]"#, r#"[ "a:1" , " b:2 ", "" ]"#, "a:1,b:2", " a:1 , ,b:2,"] {
             assert_eq!(strings(text), expected, "{text}");
         }
         assert_eq!(strings("[]"), Ok(vec![]));
-        for bad in [
-            "['a']",
-            "[1]",
-            "[\"a\"",
-            "{\"a\":1}",
-            "\"a\"",
-            "[null]",
-            "[[\"a\"]]",
-        ] {
+        for bad in ["['a']", "[1]", "[\"a\"", "{\"a\":1}", "\"a\"", "[null]", "[[\"a\"]]"] {
             assert_eq!(strings(bad), Err(ValueError::NoList), "{bad}");
         }
         let many = "a,".repeat(LIST_ENTRIES_MAX + 1);
-        assert_eq!(
-            strings(&many),
-            Err(ValueError::ListTooLong(LIST_ENTRIES_MAX + 1))
-        );
+        assert_eq!(strings(&many), Err(ValueError::ListTooLong(LIST_ENTRIES_MAX + 1)));
         assert_eq!(strings(&"[".repeat(100_000)), Err(ValueError::NoList));
     }
 
@@ -284,17 +244,7 @@ mod tests {
         assert_eq!(shares("[0.95, 0.5, 1, 0]"), Ok(vec![0.95, 0.5, 1.0, 0.0]));
         assert_eq!(shares("0.95,0.5, 0.95"), Ok(vec![0.95, 0.5]));
         assert_eq!(shares("[]"), Ok(vec![]));
-        for bad in [
-            "95",
-            "-0.1",
-            "nan",
-            "inf",
-            "[1e999]",
-            "[1.01]",
-            "p95",
-            "[\"0.5\"]",
-            "0.5;0.9",
-        ] {
+        for bad in ["95", "-0.1", "nan", "inf", "[1e999]", "[1.01]", "p95", "[\"0.5\"]", "0.5;0.9"] {
             assert!(shares(bad).is_err(), "{bad}");
         }
     }
@@ -302,14 +252,8 @@ mod tests {
     #[test]
     fn known_names() {
         let known = &["cpu", "ram"];
-        assert_eq!(
-            names("RAM,cpu,ram", known),
-            Ok(vec!["ram".into(), "cpu".into()])
-        );
-        assert_eq!(
-            names("cpu,gpu", known),
-            Err(ValueError::UnknownWord("gpu".into()))
-        );
+        assert_eq!(names("RAM,cpu,ram", known), Ok(vec!["ram".into(), "cpu".into()]));
+        assert_eq!(names("cpu,gpu", known), Err(ValueError::UnknownWord("gpu".into())));
     }
 
     #[test]
@@ -317,10 +261,7 @@ mod tests {
         let ok = "ü".repeat(TAG_CHARS_MAX);
         assert_eq!(tags(&ok), Ok(vec![ok.clone()]));
         let (chars, chars_max) = (TAG_CHARS_MAX + 1, TAG_CHARS_MAX);
-        assert_eq!(
-            tags(&format!("{ok}x")),
-            Err(ValueError::TooLong { chars, chars_max })
-        );
+        assert_eq!(tags(&format!("{ok}x")), Err(ValueError::TooLong { chars, chars_max }));
         assert_eq!(tags("[\"a\\nb\"]"), Err(ValueError::Character('\n')));
         assert!(token("0123abcd", 8).is_ok());
         for bad in ["0123abcde", "a b", "ü", "a\r\nb"] {
@@ -337,10 +278,7 @@ mod tests {
 
     #[test]
     fn percent_escapes() {
-        assert_eq!(
-            percent_decoded("p%40ss%2f%C3%bc+").as_deref(),
-            Some("p@ss/ü+")
-        );
+        assert_eq!(percent_decoded("p%40ss%2f%C3%bc+").as_deref(), Some("p@ss/ü+"));
         for bad in ["%", "%4", "%zz", "%ff", "%+1"] {
             assert_eq!(percent_decoded(bad), None, "{bad}");
         }

@@ -117,10 +117,7 @@ impl Variable {
             default,
             help: "",
             exposure: Exposure::Open,
-            kind: Kind::Text {
-                accepts: "",
-                set: |_, _| Ok(()),
-            },
+            kind: Kind::Text { accepts: "", set: |_, _| Ok(()) },
         }
     }
 
@@ -150,12 +147,7 @@ impl Variable {
         unit: &'static str,
         set: fn(&mut Draft, u32),
     ) -> Variable {
-        self.kind = Kind::Number {
-            min,
-            max,
-            unit,
-            set,
-        };
+        self.kind = Kind::Number { min, max, unit, set };
         self
     }
 
@@ -195,9 +187,7 @@ impl Variable {
                 set(draft, value::number(text, min, max)?);
                 Ok(())
             }
-            Kind::Word { set, .. } | Kind::Words { set, .. } | Kind::Text { set, .. } => {
-                set(draft, text)
-            }
+            Kind::Word { set, .. } | Kind::Words { set, .. } | Kind::Text { set, .. } => set(draft, text),
         }
     }
 

@@ -68,11 +68,9 @@ impl fmt::Display for RecordError {
             RecordError::NotJson { at } => write!(f, "not JSON at byte {at}"),
             RecordError::NotAnObject => f.write_str("the record is not an object"),
             RecordError::MissingField { field } => write!(f, "{field} is missing"),
-            RecordError::WrongType {
-                field,
-                found,
-                expected,
-            } => write!(f, "{field} is {found}, expected {expected}"),
+            RecordError::WrongType { field, found, expected } => {
+                write!(f, "{field} is {found}, expected {expected}")
+            }
             RecordError::NotFinite { field } => write!(f, "{field} is not a finite number"),
             RecordError::TooLarge { what, max } => write!(f, "more than {max} {what}"),
         }
@@ -85,9 +83,9 @@ impl From<JsonError> for RecordError {
     fn from(error: JsonError) -> RecordError {
         match error {
             JsonError::NotUtf8 { at } => RecordError::NotUtf8 { at },
-            JsonError::Syntax { at }
-            | JsonError::WrongKind { at, .. }
-            | JsonError::NotFinite { at } => RecordError::NotJson { at },
+            JsonError::Syntax { at } | JsonError::WrongKind { at, .. } | JsonError::NotFinite { at } => {
+                RecordError::NotJson { at }
+            }
         }
     }
 }

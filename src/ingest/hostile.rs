@@ -7,18 +7,9 @@ use crate::metric::{Sample, Tags, Value};
 #[test]
 fn too_much_of_anything_is_refused() {
     let quoted = |len: usize| format!("\"{}\"", "x".repeat(len));
-    assert_eq!(
-        reason(parse(with("metric", &quoted(NAME_BYTES_MAX)), |_| ())),
-        "none"
-    );
-    assert_eq!(
-        reason(parse(with("metric", &quoted(NAME_BYTES_MAX + 1)), |_| ())),
-        "too_large"
-    );
-    assert_eq!(
-        reason(parse(with("type", &quoted(NAME_BYTES_MAX + 1)), |_| ())),
-        "too_large"
-    );
+    assert_eq!(reason(parse(with("metric", &quoted(NAME_BYTES_MAX)), |_| ())), "none");
+    assert_eq!(reason(parse(with("metric", &quoted(NAME_BYTES_MAX + 1)), |_| ())), "too_large");
+    assert_eq!(reason(parse(with("type", &quoted(NAME_BYTES_MAX + 1)), |_| ())), "too_large");
     let many = |count: usize| {
         let members: Vec<_> = (0..count).map(|i| format!("\"k{i}\": {i}")).collect();
         format!("{{{}}}", members.join(","))
@@ -31,10 +22,7 @@ fn too_much_of_anything_is_refused() {
         record + &spaces
     };
     assert_eq!(reason(parse(padded(RECORD_BYTES_MAX), |_| ())), "none");
-    assert_eq!(
-        reason(parse(padded(RECORD_BYTES_MAX + 1), |_| ())),
-        "too_large"
-    );
+    assert_eq!(reason(parse(padded(RECORD_BYTES_MAX + 1), |_| ())), "too_large");
 }
 
 #[test]
@@ -48,11 +36,7 @@ fn depth_in_any_field_is_harmless() {
         ("value", "wrong_type"),
         ("tags", "none"),
     ] {
-        assert_eq!(
-            reason(parse(with(field, &deep), |_| ())),
-            expected,
-            "{field}"
-        );
+        assert_eq!(reason(parse(with(field, &deep), |_| ())), expected, "{field}");
     }
     let depth = depth - 10;
     let tag = format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
@@ -65,14 +49,8 @@ fn scratch_space_holds_nothing_of_the_record_before() {
     let mut parser = RecordParser::default();
     let first = with("value", r#"["a", "b"]"#).replace("app", "\\u0061pp");
     parser.parse(first.as_bytes(), SCORE).unwrap();
-    assert!(
-        parser
-            .parse(with("value", "[1, []]").as_bytes(), SCORE)
-            .is_err()
-    );
-    let second = with("value", "[3]")
-        .replace(r#""b": "2", "#, "")
-        .replace("app", "\\u0071");
+    assert!(parser.parse(with("value", "[1, []]").as_bytes(), SCORE).is_err());
+    let second = with("value", "[3]").replace(r#""b": "2", "#, "").replace("app", "\\u0071");
     let sample = parser.parse(second.as_bytes(), SCORE).unwrap();
     assert_eq!((sample.name, sample.tags), ("q.requests", r#"["a:1"]"#));
     assert!(matches!(sample.value, Value::Set(elements) if elements.iter().count() == 1));
@@ -106,15 +84,12 @@ fn mutated_records_never_panic() {
             "value",
             r#"[1, 1.0, true, "\u00e9\ud83d\ude00", null, 1e300, 340282366920938463463374607431768211456]"#,
         ),
-        with(
-            "tags",
-            r#"{"a": {"b": [1, "x'", null]}, "c\n": 1.5e-7, "a": true, "d": NaN}"#,
-        ),
+        with("tags", r#"{"a": {"b": [1, "x'", null]}, "c\n": 1.5e-7, "a": true, "d": NaN}"#),
         with("extra", r#"{"a": [1, {"b": [[]]}], "c": -Infinity}"#),
     ];
     let splices: [&[u8]; 16] = [
-        b"\"", b"\\", b"\\u", b"\\ud800", b"{", b"}", b"[", b"]", b",", b":", b"-", b"1e999",
-        b"NaN", b"\xff", b"\0", b"0",
+        b"\"", b"\\", b"\\u", b"\\ud800", b"{", b"}", b"[", b"]", b",", b":", b"-", b"1e999", b"NaN",
+        b"\xff", b"\0", b"0",
     ];
     let mut parser = RecordParser::default();
     let mut read = 0;
@@ -143,8 +118,5 @@ fn mutated_records_never_panic() {
             Err(_) => panic!("seed {seed}, round {round}: {shown}"),
         }
     }
-    assert!(
-        (1_000..19_000).contains(&read),
-        "{read} of 20000 were still records, seed {seed}"
-    );
+    assert!((1_000..19_000).contains(&read), "{read} of 20000 were still records, seed {seed}");
 }

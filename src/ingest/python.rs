@@ -26,10 +26,9 @@ pub(super) fn write_str(value: Token<'_>, out: &mut String) -> Result<(), Record
 
 fn write_repr(value: Token<'_>, levels_left: usize, out: &mut String) -> Result<(), RecordError> {
     let inner_levels = || {
-        levels_left.checked_sub(1).ok_or(RecordError::TooLarge {
-            what: "levels in a tag",
-            max: TAG_NESTING_MAX,
-        })
+        levels_left
+            .checked_sub(1)
+            .ok_or(RecordError::TooLarge { what: "levels in a tag", max: TAG_NESTING_MAX })
     };
     match value {
         Token::Text(text) => write_text_repr(&text.unescaped(), out),
@@ -97,11 +96,7 @@ fn write_number(token: &str, out: &mut String) {
 
 /// Single quotes, unless that would mean an escape that double quotes spare.
 fn write_text_repr(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
     for character in text.chars() {
         match character {
@@ -158,10 +153,7 @@ mod tests {
             (r#""[1]""#, "[1]"),
             ("1", "1"),
             ("-0", "0"),
-            (
-                "123456789012345678901234567890",
-                "123456789012345678901234567890",
-            ),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
             ("1.0", "1.0"),
             ("-0.0", "-0.0"),
             ("1e16", "1e+16"),
@@ -178,10 +170,7 @@ mod tests {
             (r#"[1,"x"]"#, "[1, 'x']"),
             (r#"{"a":null}"#, "{'a': None}"),
             (r#"["NaN", NaN, Infinity]"#, "['NaN', nan, inf]"),
-            (
-                r#"{"a": 1, "b": [true, {"c": 1e20}], "a": 2.50}"#,
-                "{'a': 2.5, 'b': [True, {'c': 1e+20}]}",
-            ),
+            (r#"{"a": 1, "b": [true, {"c": 1e20}], "a": 2.50}"#, "{'a': 2.5, 'b': [True, {'c': 1e+20}]}"),
         ] {
             assert_eq!(python(json).as_deref(), Ok(expected), "{json}");
         }
@@ -194,19 +183,10 @@ mod tests {
             (r#"["say \"x\""]"#, r#"['say "x"']"#),
             (r#"["both ' and \""]"#, r#"['both \' and "']"#),
             (r#"["\\", "\n\r\t"]"#, r"['\\', '\n\r\t']"),
-            (
-                r#"["\u0000\u001f\u007f", "\u00a0\u00ad"]"#,
-                r"['\x00\x1f\x7f', '\xa0\xad']",
-            ),
+            (r#"["\u0000\u001f\u007f", "\u00a0\u00ad"]"#, r"['\x00\x1f\x7f', '\xa0\xad']"),
             (r#"["e\u0301", "\u0301"]"#, "['e\u{301}', '\u{301}']"),
-            (
-                r#"["\u2028\u200b\u3000", "\u0378", "\ue000"]"#,
-                r"['\u2028\u200b\u3000', '\u0378', '\ue000']",
-            ),
-            (
-                r#"["\ud83d\ude00", "\udbff\udfff"]"#,
-                r"['😀', '\U0010ffff']",
-            ),
+            (r#"["\u2028\u200b\u3000", "\u0378", "\ue000"]"#, r"['\u2028\u200b\u3000', '\u0378', '\ue000']"),
+            (r#"["\ud83d\ude00", "\udbff\udfff"]"#, r"['😀', '\U0010ffff']"),
         ] {
             assert_eq!(python(json).as_deref(), Ok(expected), "{json}");
         }
@@ -217,9 +197,6 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         let deepest = nested(TAG_NESTING_MAX);
         assert_eq!(python(&deepest).as_ref(), Ok(&deepest));
-        assert_eq!(
-            python(&nested(TAG_NESTING_MAX + 1)).unwrap_err().reason(),
-            "too_large"
-        );
+        assert_eq!(python(&nested(TAG_NESTING_MAX + 1)).unwrap_err().reason(), "too_large");
     }
 }

@@ -49,10 +49,7 @@ impl RecordParser {
     /// See [`RecordError`].
     pub fn parse<'a>(&'a mut self, raw: &'a [u8], score: f64) -> Result<Sample<'a>, RecordError> {
         if raw.len() > RECORD_BYTES_MAX {
-            return Err(RecordError::TooLarge {
-                what: "bytes",
-                max: RECORD_BYTES_MAX,
-            });
+            return Err(RecordError::TooLarge { what: "bytes", max: RECORD_BYTES_MAX });
         }
         let mut reader = Reader::from_bytes(raw)?;
         let fields = self.find_fields(&mut reader)?;
@@ -122,10 +119,7 @@ fn word<'a>(
         }
     };
     if word.len() > NAME_BYTES_MAX {
-        return Err(RecordError::TooLarge {
-            what: "bytes in metric or type",
-            max: NAME_BYTES_MAX,
-        });
+        return Err(RecordError::TooLarge { what: "bytes in metric or type", max: NAME_BYTES_MAX });
     }
     Ok(word)
 }
@@ -163,11 +157,7 @@ fn finite(digits: &str, field: &'static str) -> Result<Number, RecordError> {
 fn unfit(token: Option<Token<'_>>, field: &'static str, expected: &'static str) -> RecordError {
     match token {
         None => RecordError::MissingField { field },
-        Some(token) => RecordError::WrongType {
-            field,
-            found: token.kind(),
-            expected,
-        },
+        Some(token) => RecordError::WrongType { field, found: token.kind(), expected },
     }
 }
 
@@ -178,10 +168,7 @@ fn read_tags(reader: &mut Reader<'_>, tags: &mut TagsBuilder) -> Result<(), Reco
     }
     while let Some(key) = reader.next_key_text()? {
         if tags.len() == TAGS_MAX {
-            return Err(RecordError::TooLarge {
-                what: "tags",
-                max: TAGS_MAX,
-            });
+            return Err(RecordError::TooLarge { what: "tags", max: TAGS_MAX });
         }
         key.push_to(tags.open());
         tags.end_key();

@@ -57,10 +57,8 @@ impl SetBuilder {
                 });
             }
         }
-        let end = u32::try_from(self.bytes.len()).map_err(|_| RecordError::TooLarge {
-            what: "bytes in value",
-            max: u32::MAX as usize,
-        })?;
+        let end = u32::try_from(self.bytes.len())
+            .map_err(|_| RecordError::TooLarge { what: "bytes in value", max: u32::MAX as usize })?;
         self.ends.push(end);
         Ok(())
     }
@@ -84,9 +82,7 @@ impl SetBuilder {
             // Beyond all doubles, but Python's integers have no end.
             None if is_integer => self.push_integer(token),
             None => {
-                return Err(RecordError::NotFinite {
-                    field: "an element of value",
-                });
+                return Err(RecordError::NotFinite { field: "an element of value" });
             }
         }
         Ok(())
@@ -127,15 +123,9 @@ mod tests {
             ("[0, -0, 0.0, -0.0, false, null]", vec![0, 0, 0, 0, 0, 5]),
             (r#"["", null, "null", "z", "\u007a"]"#, vec![0, 1, 2, 3, 3]),
             ("[0.1, 1e-1, 0.10000000000000001, 0.2]", vec![0, 0, 0, 3]),
-            (
-                "[9007199254740993, 9007199254740992, 9007199254740992.0]",
-                vec![0, 1, 1],
-            ),
+            ("[9007199254740993, 9007199254740992, 9007199254740992.0]", vec![0, 1, 1]),
             ("[9007199254740993.0, 9007199254740993]", vec![0, 1]),
-            (
-                "[1e23, 100000000000000000000000, 99999999999999991611392]",
-                vec![0, 1, 0],
-            ),
+            ("[1e23, 100000000000000000000000, 99999999999999991611392]", vec![0, 1, 0]),
         ] {
             assert_eq!(classes(list), expected, "{list}");
         }

@@ -7,10 +7,7 @@ use crate::metric::{Number, Sample, Value};
 pub(super) const SCORE: f64 = 1_600_000_009.25;
 
 /// Hands the sample of a record to `look`.
-pub(super) fn parse<T>(
-    raw: impl AsRef<[u8]>,
-    look: impl FnOnce(Sample<'_>) -> T,
-) -> Result<T, RecordError> {
+pub(super) fn parse<T>(raw: impl AsRef<[u8]>, look: impl FnOnce(Sample<'_>) -> T) -> Result<T, RecordError> {
     let mut parser = RecordParser::default();
     parser.parse(raw.as_ref(), SCORE).map(look)
 }
@@ -26,10 +23,7 @@ pub(super) fn with(field: &str, json: &str) -> String {
     ];
     fields.retain(|(name, _)| *name != field);
     fields.push((field, json));
-    let members: Vec<_> = fields
-        .iter()
-        .map(|(name, json)| format!("\"{name}\": {json}"))
-        .collect();
+    let members: Vec<_> = fields.iter().map(|(name, json)| format!("\"{name}\": {json}")).collect();
     format!("{{{}}}", members.join(", "))
 }
 
@@ -84,10 +78,7 @@ fn any_json_form_will_do() {
     };
     assert_eq!(parse(raw, |sample| sample == expected), Ok(true));
     assert_eq!(parse(with("metric", "\"\""), |s| s.name.len()), Ok(0));
-    assert_eq!(
-        parse(with("metric", r#""\udc00""#), |s| s.name == "\u{fffd}"),
-        Ok(true)
-    );
+    assert_eq!(parse(with("metric", r#""\udc00""#), |s| s.name == "\u{fffd}"), Ok(true));
 }
 
 #[test]
@@ -110,53 +101,24 @@ fn values_are_numbers_or_sets() {
     assert_eq!(number("false"), Ok(Number::Int(0)));
     assert_eq!(number("-2"), Ok(Number::Int(-2)));
     assert_eq!(number("2.0"), Ok(Number::Float(2.0)));
-    assert_eq!(
-        number("9007199254740993"),
-        Ok(Number::Int(9_007_199_254_740_993))
-    );
-    let elements = parse(
-        with("value", r#"[1, "a", 1.0, null]"#),
-        |sample| match sample.value {
-            Value::Set(elements) => elements.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(),
-            Value::Number(_) => panic!("not a set"),
-        },
-    )
+    assert_eq!(number("9007199254740993"), Ok(Number::Int(9_007_199_254_740_993)));
+    let elements = parse(with("value", r#"[1, "a", 1.0, null]"#), |sample| match sample.value {
+        Value::Set(elements) => elements.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(),
+        Value::Number(_) => panic!("not a set"),
+    })
     .unwrap();
     assert_eq!(elements.len(), 4);
     assert_eq!(elements.first(), elements.get(2));
     assert_eq!(elements.get(1).map(Vec::as_slice), Some(b"sa".as_slice()));
-    for (json, found) in [
-        ("null", Kind::Null),
-        ("\"abc\"", Kind::Text),
-        ("{}", Kind::Object),
-    ] {
-        let expected = RecordError::WrongType {
-            field: "value",
-            found,
-            expected: "a number or a list",
-        };
+    for (json, found) in [("null", Kind::Null), ("\"abc\"", Kind::Text), ("{}", Kind::Object)] {
+        let expected = RecordError::WrongType { field: "value", found, expected: "a number or a list" };
         assert_eq!(number(json), Err(expected));
     }
-    for json in [
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "1e999",
-        "[NaN]",
-        &format!("1{}", "0".repeat(400)),
-    ] {
-        assert_eq!(
-            reason(parse(with("value", json), |_| ())),
-            "not_finite",
-            "{json}"
-        );
+    for json in ["NaN", "Infinity", "-Infinity", "1e999", "[NaN]", &format!("1{}", "0".repeat(400))] {
+        assert_eq!(reason(parse(with("value", json), |_| ())), "not_finite", "{json}");
     }
     for json in ["[[1]]", "[{}]"] {
-        assert_eq!(
-            reason(parse(with("value", json), |_| ())),
-            "wrong_type",
-            "{json}"
-        );
+        assert_eq!(reason(parse(with("value", json), |_| ())), "wrong_type", "{json}");
     }
 }
 
@@ -170,9 +132,8 @@ fn a_timestamp_of_nothing_is_the_score() {
     assert_eq!(reason(timestamp("\"abc\"")), "wrong_type");
     assert_eq!(reason(timestamp("[]")), "wrong_type");
     assert_eq!(reason(timestamp("NaN")), "not_finite");
-    let endless_score = RecordParser::default()
-        .parse(with("timestamp", "0").as_bytes(), f64::INFINITY)
-        .map(drop);
+    let endless_score =
+        RecordParser::default().parse(with("timestamp", "0").as_bytes(), f64::INFINITY).map(drop);
     assert_eq!(reason(endless_score), "not_finite");
 }
 
@@ -195,10 +156,7 @@ fn tags_are_rendered_as_python_renders_them() {
     for json in ["null", "[]", r#"["a:b"]"#, "\"a:b\"", "5", "true", "{}"] {
         assert_eq!(tags(json).as_deref(), Ok("[]"), "{json}");
     }
-    assert_eq!(
-        parse(without("tags"), |s| s.tags.to_owned()).as_deref(),
-        Ok("[]")
-    );
+    assert_eq!(parse(without("tags"), |s| s.tags.to_owned()).as_deref(), Ok("[]"));
 }
 
 #[test]
@@ -224,12 +182,7 @@ fn what_is_no_record_says_why() {
         let missing = parse(without(field), |_| ()).unwrap_err();
         assert_eq!(missing.to_string(), format!("{field} is missing"));
     }
-    for (field, json) in [
-        ("metric", "5"),
-        ("metric", "null"),
-        ("type", "null"),
-        ("type", "[]"),
-    ] {
+    for (field, json) in [("metric", "5"), ("metric", "null"), ("type", "null"), ("type", "[]")] {
         let found = if json == "5" {
             "a number"
         } else if json == "[]" {
@@ -238,17 +191,8 @@ fn what_is_no_record_says_why() {
             "null"
         };
         let wrong = parse(with(field, json), |_| ()).unwrap_err();
-        assert_eq!(
-            wrong.to_string(),
-            format!("{field} is {found}, expected text")
-        );
+        assert_eq!(wrong.to_string(), format!("{field} is {found}, expected text"));
     }
-    assert_eq!(
-        reason(parse(b"{\"metric\": \"\xff\xfe\", \"type\": 1}", |_| ())),
-        "not_utf8"
-    );
-    assert_eq!(
-        reason(parse(b"{\"metric\": \"\xed\xa0\x80\"}", |_| ())),
-        "not_utf8"
-    );
+    assert_eq!(reason(parse(b"{\"metric\": \"\xff\xfe\", \"type\": 1}", |_| ())), "not_utf8");
+    assert_eq!(reason(parse(b"{\"metric\": \"\xed\xa0\x80\"}", |_| ())), "not_utf8");
 }

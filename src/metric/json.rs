@@ -110,11 +110,9 @@ impl fmt::Display for JsonError {
         match self {
             JsonError::NotUtf8 { at } => write!(f, "not UTF-8 at byte {at}"),
             JsonError::Syntax { at } => write!(f, "not JSON at byte {at}"),
-            JsonError::WrongKind {
-                at,
-                expected,
-                found,
-            } => write!(f, "{found} at byte {at}, expected {expected}"),
+            JsonError::WrongKind { at, expected, found } => {
+                write!(f, "{found} at byte {at}, expected {expected}")
+            }
             JsonError::NotFinite { at } => write!(f, "a number that is not finite at byte {at}"),
         }
     }

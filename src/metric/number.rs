@@ -123,10 +123,8 @@ impl Number {
 }
 
 /// Powers of ten that a double holds exactly.
-const EXACT_POWERS_OF_TEN: [f64; 19] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18,
-];
+const EXACT_POWERS_OF_TEN: [f64; 19] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
 
 /// Nearly all numbers: at most 19 digits (what 64 bits hold), a point perhaps, no exponent. Where digits and
 /// power of ten are both exact as doubles their quotient is rounded once, so it is the double nearest to the
@@ -148,11 +146,7 @@ fn from_short_json(token: &str) -> Option<Number> {
     let is_negative = unsigned.len() < token.len();
     let Some(point) = point else {
         let magnitude = i128::from(digits);
-        return Some(Number::Int(if is_negative {
-            -magnitude
-        } else {
-            magnitude
-        }));
+        return Some(Number::Int(if is_negative { -magnitude } else { magnitude }));
     };
     let power = EXACT_POWERS_OF_TEN.get(unsigned.len() - point - 1)?;
     let magnitude = digits as f64;
@@ -207,10 +201,7 @@ mod tests {
             ("-17", int(-17)),
             ("9223372036854775808", int(1 << 63)),
             ("-170141183460469231731687303715884105728", int(i128::MIN)),
-            (
-                "170141183460469231731687303715884105728",
-                float(2f64.powi(127)),
-            ),
+            ("170141183460469231731687303715884105728", float(2f64.powi(127))),
             ("1.0", float(1.0)),
             ("1600000000.5", float(1_600_000_000.5)),
             ("1.50e1", float(15.0)),
@@ -291,10 +282,7 @@ mod tests {
         ] {
             assert_eq!(Number::Float(float).python_str(), expected);
         }
-        assert_eq!(
-            Number::Int(10i128.pow(30)).python_str(),
-            format!("1{}", "0".repeat(30))
-        );
+        assert_eq!(Number::Int(10i128.pow(30)).python_str(), format!("1{}", "0".repeat(30)));
     }
 
     #[test]
@@ -302,10 +290,7 @@ mod tests {
         let int = Number::Int;
         assert_eq!(int(1 << 53) + int(1), int((1 << 53) + 1));
         assert_eq!(int(1) + Number::Float(0.5), Number::Float(1.5));
-        assert_eq!(
-            int(i128::MAX) + int(i128::MAX),
-            Number::Float(2f64.powi(128))
-        );
+        assert_eq!(int(i128::MAX) + int(i128::MAX), Number::Float(2f64.powi(128)));
         let most = Number::Float(f64::MAX);
         assert!(most.is_finite() && !(most + most).is_finite());
         assert_eq!(Number::from_f64(f64::NAN), None);

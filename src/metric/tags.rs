@@ -196,20 +196,14 @@ mod tests {
     fn order_is_that_of_code_points() {
         // In UTF-16 the last two would stand the other way round.
         let tags = Tags::from_strings(&["\u{1f600}", "\u{ff5e}", "Z", "a", " "]);
-        assert_eq!(
-            tags.iter().collect::<Vec<_>>(),
-            [" ", "Z", "a", "\u{ff5e}", "\u{1f600}"]
-        );
+        assert_eq!(tags.iter().collect::<Vec<_>>(), [" ", "Z", "a", "\u{ff5e}", "\u{1f600}"]);
     }
 
     #[test]
     fn merged_tags_are_canonical_again() {
         let tags = Tags::from_strings(&["k:v", "host:\"x\""]);
         let more = ["env:prod".to_owned(), "k:v".to_owned()];
-        assert_eq!(
-            tags.with(&more).as_str(),
-            r#"["env:prod","host:\"x\"","k:v"]"#
-        );
+        assert_eq!(tags.with(&more).as_str(), r#"["env:prod","host:\"x\"","k:v"]"#);
         assert_eq!(tags.with::<String>(&[]), tags);
         assert_eq!(Tags::none().with(&more).as_str(), r#"["env:prod","k:v"]"#);
     }
@@ -217,13 +211,7 @@ mod tests {
     #[test]
     fn the_last_of_a_key_wins_and_colons_in_keys_are_no_keys() {
         let mut builder = TagsBuilder::default();
-        for (key, value) in [
-            ("a", "9"),
-            ("a b", "0"),
-            ("a:b", "c"),
-            ("a", "b:c"),
-            ("a", "b:c"),
-        ] {
+        for (key, value) in [("a", "9"), ("a b", "0"), ("a:b", "c"), ("a", "b:c"), ("a", "b:c")] {
             builder.open().push_str(key);
             builder.end_key();
             builder.open().push_str(value);

@@ -80,10 +80,7 @@ struct Pending {
 impl Codec {
     /// Notes that a request with so many replies was sent. At least one.
     pub fn sent(&mut self, replies: usize) {
-        self.pending.push_back(Pending {
-            expected: replies.max(1),
-            got: Vec::with_capacity(replies),
-        });
+        self.pending.push_back(Pending { expected: replies.max(1), got: Vec::with_capacity(replies) });
     }
 
     /// Requests whose replies are not complete.
@@ -95,11 +92,7 @@ impl Codec {
     ///
     /// # Errors
     /// The bytes are no reply, or one that nothing was sent for.
-    pub fn receive(
-        &mut self,
-        bytes: &[u8],
-        complete: &mut Vec<Vec<Value>>,
-    ) -> Result<(), CodecError> {
+    pub fn receive(&mut self, bytes: &[u8], complete: &mut Vec<Vec<Value>>) -> Result<(), CodecError> {
         let mut feed = Feed(bytes);
         loop {
             match self.parser.parse_value(&mut feed) {
@@ -114,11 +107,7 @@ impl Codec {
                 }
                 Err(error) => {
                     // `is_timeout` is how the crate calls `WouldBlock`: the feed has run dry.
-                    return if error.is_timeout() {
-                        Ok(())
-                    } else {
-                        Err(CodecError(error.to_string()))
-                    };
+                    return if error.is_timeout() { Ok(()) } else { Err(CodecError(error.to_string())) };
                 }
             }
         }
@@ -150,9 +139,7 @@ mod tests {
         codec.sent(1);
         let mut complete = Vec::new();
         for piece in REPLIES.chunks(step) {
-            codec
-                .receive(piece, &mut complete)
-                .expect("well-formed replies");
+            codec.receive(piece, &mut complete).expect("well-formed replies");
         }
         assert_eq!(codec.in_flight(), 0);
         complete
@@ -163,15 +150,8 @@ mod tests {
         let whole = all_at(REPLIES.len());
         assert_eq!(whole.iter().map(Vec::len).collect::<Vec<_>>(), [2, 3, 1]);
         assert_eq!(whole[0][0], Value::Okay);
-        assert_eq!(
-            whole[0][1],
-            Value::Array(vec![Value::BulkString(b"foo".to_vec()), Value::Nil])
-        );
-        assert!(
-            matches!(&whole[1][1], Value::ServerError(e) if e.code() == "OOM"),
-            "{:?}",
-            whole[1][1]
-        );
+        assert_eq!(whole[0][1], Value::Array(vec![Value::BulkString(b"foo".to_vec()), Value::Nil]));
+        assert!(matches!(&whole[1][1], Value::ServerError(e) if e.code() == "OOM"), "{:?}", whole[1][1]);
         for step in 1..20 {
             assert_eq!(all_at(step), whole, "pieces of {step} bytes");
         }
@@ -188,44 +168,26 @@ mod tests {
         codec.sent(1);
         let mut complete = Vec::new();
         for piece in bytes.chunks(7) {
-            codec
-                .receive(piece, &mut complete)
-                .expect("well-formed reply");
+            codec.receive(piece, &mut complete).expect("well-formed reply");
         }
-        let Some(Value::Array(values)) = complete.pop().and_then(|mut r| r.pop()) else {
-            panic!("no array")
-        };
+        let Some(Value::Array(values)) = complete.pop().and_then(|mut r| r.pop()) else { panic!("no array") };
         assert_eq!(values.len(), 1000);
-        assert_eq!(
-            values[999],
-            Value::BulkString("value-999".repeat(20).into_bytes())
-        );
+        assert_eq!(values[999], Value::BulkString("value-999".repeat(20).into_bytes()));
     }
 
     #[test]
     fn what_is_no_reply_is_an_error() {
-        for bytes in [
-            &b"HTTP/1.1 200 OK\r\n\r\n"[..],
-            b"$abc\r\n",
-            b"+OK\r\n+OK\r\n",
-        ] {
+        for bytes in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"$abc\r\n", b"+OK\r\n+OK\r\n"] {
             let mut codec = Codec::default();
             codec.sent(1);
-            assert!(
-                codec.receive(bytes, &mut Vec::new()).is_err(),
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert!(codec.receive(bytes, &mut Vec::new()).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
     fn commands_are_packed_as_they_are_pushed() {
         let mut request = Request::new();
-        request
-            .begin()
-            .push(cmd("ZREM").arg("k").arg(&b"\xff\n"[..]))
-            .commit();
+        request.begin().push(cmd("ZREM").arg("k").arg(&b"\xff\n"[..])).commit();
         assert_eq!(
             request.bytes(),
             b"*1\r\n$5\r\nMULTI\r\n*3\r\n$4\r\nZREM\r\n$1\r\nk\r\n$2\r\n\xff\n\r\n*1\r\n$4\r\nEXEC\r\n"

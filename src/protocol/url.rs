@@ -90,11 +90,7 @@ impl Url {
     /// Host and port as the `Host` header has them: the default port left out, an IPv6 address in brackets.
     pub fn authority(&self) -> String {
         let host = bracketed(&self.host);
-        if self.port == default_port(self.tls) {
-            host
-        } else {
-            format!("{host}:{}", self.port)
-        }
+        if self.port == default_port(self.tls) { host } else { format!("{host}:{}", self.port) }
     }
 
     /// The path of a resource below this one; `tail` begins with a slash.
@@ -120,9 +116,7 @@ impl fmt::Display for UrlError {
             UrlError::NoHost => f.write_str("names no host"),
             UrlError::Host(host) => write!(f, "{host:?} is no host name or address"),
             UrlError::Port(port) => write!(f, "port {port:?} is no number from 1 to 65535"),
-            UrlError::Credentials => {
-                f.write_str("holds credentials (an @), which do not belong there")
-            }
+            UrlError::Credentials => f.write_str("holds credentials (an @), which do not belong there"),
             UrlError::Query => f.write_str("holds a query or fragment (a ? or #)"),
             UrlError::Path(bad) => write!(f, "path holds the character {bad:?}"),
         }
@@ -157,11 +151,7 @@ pub fn split_authority(authority: &str) -> Result<(String, Option<u16>), UrlErro
 
 /// `host` as it stands in an authority: an IPv6 address gets its brackets back.
 pub fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// A decimal port from 1 to 65535.
@@ -207,39 +197,19 @@ mod tests {
 
     fn url(tls: bool, host: &str, port: u16, path: &str) -> Url {
         let (host, path) = (host.to_owned(), path.to_owned());
-        Url {
-            tls,
-            host,
-            port,
-            path,
-        }
+        Url { tls, host, port, path }
     }
 
     #[test]
     fn takes_addresses_apart() {
         for (text, expected) in [
-            (
-                "https://api.datadoghq.com/api",
-                url(true, "api.datadoghq.com", 443, "/api"),
-            ),
-            (
-                "http://vm:8428/datadog/api/",
-                url(false, "vm", 8428, "/datadog/api"),
-            ),
-            (
-                "HTTPS://API.Example.COM",
-                url(true, "api.example.com", 443, ""),
-            ),
+            ("https://api.datadoghq.com/api", url(true, "api.datadoghq.com", 443, "/api")),
+            ("http://vm:8428/datadog/api/", url(false, "vm", 8428, "/datadog/api")),
+            ("HTTPS://API.Example.COM", url(true, "api.example.com", 443, "")),
             ("http://10.0.0.1/", url(false, "10.0.0.1", 80, "")),
             ("https://[::1]", url(true, "::1", 443, "")),
-            (
-                "http://[2001:DB8::1]:8080/a//",
-                url(false, "2001:db8::1", 8080, "/a"),
-            ),
-            (
-                "http://my_vm.svc.cluster.local.",
-                url(false, "my_vm.svc.cluster.local.", 80, ""),
-            ),
+            ("http://[2001:DB8::1]:8080/a//", url(false, "2001:db8::1", 8080, "/a")),
+            ("http://my_vm.svc.cluster.local.", url(false, "my_vm.svc.cluster.local.", 80, "")),
             ("http://h:443", url(false, "h", 443, "")),
         ] {
             assert_eq!(Url::parse(text), Ok(expected), "{text}");
@@ -339,11 +309,7 @@ mod tests {
                 text.push(alphabet[(state % alphabet.len() as u64) as usize]);
             }
             if let Ok(url) = Url::parse(&text) {
-                assert_eq!(
-                    Url::parse(&url.to_string()),
-                    Ok(url),
-                    "seed {seed:#x}, {text:?}"
-                );
+                assert_eq!(Url::parse(&url.to_string()), Ok(url), "seed {seed:#x}, {text:?}");
             }
         }
     }

@@ -25,13 +25,7 @@ pub fn survey() -> Request {
     request
         .push(cmd("ZCARD").arg(CLAIMED_METRICS.keys))
         .push(cmd("HLEN").arg(CLAIMED_METRICS.values))
-        .push(
-            cmd("ZRANGE")
-                .arg(RAW_METRICS.keys)
-                .arg(0)
-                .arg(0)
-                .arg("WITHSCORES"),
-        )
+        .push(cmd("ZRANGE").arg(RAW_METRICS.keys).arg(0).arg(0).arg("WITHSCORES"))
         .push(cmd("HLEN").arg(RAW_METRICS.values))
         .push(cmd("ZCARD").arg(WRAPPED_METRICS.keys))
         .push(cmd("HLEN").arg(WRAPPED_METRICS.values));
@@ -42,16 +36,8 @@ pub fn survey() -> Request {
 pub fn watch_claim() -> Request {
     let mut request = Request::new();
     request
-        .push(
-            cmd("WATCH")
-                .arg(CLAIMED_METRICS.keys)
-                .arg(CLAIMED_METRICS.values),
-        )
-        .push(
-            cmd("EXISTS")
-                .arg(CLAIMED_METRICS.keys)
-                .arg(CLAIMED_METRICS.values),
-        );
+        .push(cmd("WATCH").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values))
+        .push(cmd("EXISTS").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
     request
 }
 
@@ -60,16 +46,8 @@ pub fn claim() -> Request {
     let mut request = Request::new();
     request
         .begin()
-        .push(
-            cmd("RENAMENX")
-                .arg(RAW_METRICS.keys)
-                .arg(CLAIMED_METRICS.keys),
-        )
-        .push(
-            cmd("RENAMENX")
-                .arg(RAW_METRICS.values)
-                .arg(CLAIMED_METRICS.values),
-        )
+        .push(cmd("RENAMENX").arg(RAW_METRICS.keys).arg(CLAIMED_METRICS.keys))
+        .push(cmd("RENAMENX").arg(RAW_METRICS.values).arg(CLAIMED_METRICS.values))
         .commit();
     request
 }
@@ -91,13 +69,7 @@ pub fn claimed_size() -> Request {
 /// Asks for `count` claimed keys from a rank on, oldest first.
 pub fn read_keys(request: &mut Request, rank: u64, count: usize) {
     let last = rank + count as u64 - 1;
-    request.push(
-        cmd("ZRANGE")
-            .arg(CLAIMED_METRICS.keys)
-            .arg(rank)
-            .arg(last)
-            .arg("WITHSCORES"),
-    );
+    request.push(cmd("ZRANGE").arg(CLAIMED_METRICS.keys).arg(rank).arg(last).arg("WITHSCORES"));
 }
 
 /// Asks for the values of claimed keys. There must be at least one.
@@ -113,22 +85,13 @@ pub fn read_chunk(request: &mut Request, keys: &[Scored]) {
 /// Removes the keys of the oldest `count` claimed records.
 pub fn remove_first(request: &mut Request, count: u64) {
     if count > 0 {
-        request.push(
-            cmd("ZREMRANGEBYRANK")
-                .arg(CLAIMED_METRICS.keys)
-                .arg(0)
-                .arg(count - 1),
-        );
+        request.push(cmd("ZREMRANGEBYRANK").arg(CLAIMED_METRICS.keys).arg(0).arg(count - 1));
     }
 }
 
 /// Removes what is left of the claim, values of committed records included.
 pub fn finish_claim(request: &mut Request) {
-    request.push(
-        cmd("UNLINK")
-            .arg(CLAIMED_METRICS.keys)
-            .arg(CLAIMED_METRICS.values),
-    );
+    request.push(cmd("UNLINK").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
 }
 
 /// Puts records of an open bucket back where they came from.

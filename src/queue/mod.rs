@@ -9,12 +9,12 @@ mod reply;
 mod wrapped;
 
 pub use claim::{
-    Survey, claim, claimed_size, discard, finish_claim, read_chunk, read_keys, remove_first,
-    return_to_raw, survey, watch_claim,
+    Survey, claim, claimed_size, discard, finish_claim, read_chunk, read_keys, remove_first, return_to_raw,
+    survey, watch_claim,
 };
 pub use reply::{
-    QueueError, Scored, claimed_now, exists, queued, scored_members, size_of, survey_of,
-    transaction, values_of,
+    QueueError, Scored, claimed_now, exists, queued, scored_members, size_of, survey_of, transaction,
+    values_of,
 };
 pub use wrapped::{
     Entry, acknowledge, expired_keys, key_chunk, queue_sizes, store, store_entries, value_chunk,
@@ -30,25 +30,17 @@ pub struct Queue {
 }
 
 /// What applications measured.
-pub const RAW_METRICS: Queue = Queue {
-    keys: "chouette:metrics:raw.keys",
-    values: "chouette:metrics:raw.values",
-};
+pub const RAW_METRICS: Queue =
+    Queue { keys: "chouette:metrics:raw.keys", values: "chouette:metrics:raw.values" };
 
 /// Raw metrics that the aggregator took for itself.
-pub const CLAIMED_METRICS: Queue = Queue {
-    keys: "chouette:metrics:claimed.keys",
-    values: "chouette:metrics:claimed.values",
-};
+pub const CLAIMED_METRICS: Queue =
+    Queue { keys: "chouette:metrics:claimed.keys", values: "chouette:metrics:claimed.values" };
 
 /// Series ready to be released.
-pub const WRAPPED_METRICS: Queue = Queue {
-    keys: "chouette:metrics:wrapped.keys",
-    values: "chouette:metrics:wrapped.values",
-};
+pub const WRAPPED_METRICS: Queue =
+    Queue { keys: "chouette:metrics:wrapped.keys", values: "chouette:metrics:wrapped.values" };
 
 /// Log records ready to be released.
-pub const WRAPPED_LOGS: Queue = Queue {
-    keys: "chouette:logs:wrapped.keys",
-    values: "chouette:logs:wrapped.values",
-};
+pub const WRAPPED_LOGS: Queue =
+    Queue { keys: "chouette:logs:wrapped.keys", values: "chouette:logs:wrapped.values" };

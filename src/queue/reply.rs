@@ -59,9 +59,7 @@ fn ok(value: &Value) -> Result<&Value, QueueError> {
     match value {
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            Err(QueueError::Refused(
-                format!("{} {details}", error.code()).trim_end().to_owned(),
-            ))
+            Err(QueueError::Refused(format!("{} {details}", error.code()).trim_end().to_owned()))
         }
         value => Ok(value),
     }
@@ -99,24 +97,13 @@ pub fn exists(replies: &[Value]) -> Result<u64, QueueError> {
 /// # Errors
 /// See [`QueueError`]; a key of a wrong type is one of them.
 pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
-    let [
-        claimed_keys,
-        claimed_values,
-        oldest,
-        raw_values,
-        wrapped_keys,
-        wrapped_values,
-    ] = replies
-    else {
+    let [claimed_keys, claimed_values, oldest, raw_values, wrapped_keys, wrapped_values] = replies else {
         return Err(QueueError::Unexpected("the survey"));
     };
     count(wrapped_keys, "ZCARD")?;
     count(wrapped_values, "HLEN")?;
     Ok(Survey {
-        claimed: (
-            count(claimed_keys, "ZCARD")?,
-            count(claimed_values, "HLEN")?,
-        ),
+        claimed: (count(claimed_keys, "ZCARD")?, count(claimed_values, "HLEN")?),
         oldest_raw_s: scored_members(oldest)?.first().map(|s| s.score_s),
         raw_values: count(raw_values, "HLEN")?,
     })
@@ -137,14 +124,8 @@ pub fn scored_members(reply: &Value) -> Result<Vec<Scored>, QueueError> {
             let [Value::BulkString(member), Value::BulkString(score)] = pair else {
                 return Err(WHAT);
             };
-            let score_s = std::str::from_utf8(score)
-                .ok()
-                .and_then(|s| s.parse().ok())
-                .ok_or(WHAT)?;
-            Ok(Scored {
-                member: member.clone(),
-                score_s,
-            })
+            let score_s = std::str::from_utf8(score).ok().and_then(|s| s.parse().ok()).ok_or(WHAT)?;
+            Ok(Scored { member: member.clone(), score_s })
         })
         .collect()
 }
@@ -204,9 +185,7 @@ pub fn claimed_now(replies: &[Value]) -> Result<(bool, bool), QueueError> {
     queued(queuing)?;
     let renamed = |result: &Value| match result {
         Value::Int(n) => Ok(*n == 1),
-        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => {
-            Ok(false)
-        }
+        Value::ServerError(error) if error.details().is_some_and(|d| d.contains("no such key")) => Ok(false),
         other => ok(other).and(Err(QueueError::Unexpected("RENAMENX"))),
     };
     match results {
@@ -239,10 +218,7 @@ mod tests {
             error.to_string(),
             "redis refused: OOM command not allowed when used memory > 'maxmemory'."
         );
-        assert_eq!(
-            transaction(&[Value::Okay, Value::Nil]),
-            Err(QueueError::Touched)
-        );
+        assert_eq!(transaction(&[Value::Okay, Value::Nil]), Err(QueueError::Touched));
         let failed = parsed(b"*2\r\n:1\r\n-WRONGTYPE Operation against a key\r\n");
         assert!(transaction(&[Value::Okay, failed]).is_err());
     }
@@ -262,14 +238,8 @@ mod tests {
     #[test]
     fn a_claim_of_half_a_queue_is_no_error() {
         let replies = |exec: &[u8]| vec![Value::Okay, Value::Okay, Value::Okay, parsed(exec)];
-        assert_eq!(
-            claimed_now(&replies(b"*2\r\n:1\r\n-ERR no such key\r\n")),
-            Ok((true, false))
-        );
-        assert_eq!(
-            claimed_now(&replies(b"*2\r\n:1\r\n:1\r\n")),
-            Ok((true, true))
-        );
+        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n-ERR no such key\r\n")), Ok((true, false)));
+        assert_eq!(claimed_now(&replies(b"*2\r\n:1\r\n:1\r\n")), Ok((true, true)));
         assert_eq!(claimed_now(&replies(b"*-1\r\n")), Err(QueueError::Touched));
         assert!(claimed_now(&replies(b"*2\r\n:1\r\n-READONLY no\r\n")).is_err());
         assert!(claimed_now(&replies(b"-EXECABORT discarded\r\n")).is_err());

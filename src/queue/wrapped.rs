@@ -66,13 +66,7 @@ pub fn queue_sizes(queue: Queue) -> Request {
 
 /// Asks for `count` keys from a rank on, oldest first.
 pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize) {
-    request.push(
-        cmd("ZRANGE")
-            .arg(queue.keys)
-            .arg(rank)
-            .arg(rank + count - 1)
-            .arg("WITHSCORES"),
-    );
+    request.push(cmd("ZRANGE").arg(queue.keys).arg(rank).arg(rank + count - 1).arg("WITHSCORES"));
 }
 
 /// Asks for the values of keys. There must be at least one.
@@ -86,11 +80,7 @@ pub fn value_chunk<'a>(request: &mut Request, queue: Queue, keys: impl Iterator<
 }
 
 /// Removes records in one transaction, and stores what is to be told of it. There must be at least one key.
-pub fn acknowledge<'a>(
-    queue: Queue,
-    keys: impl Iterator<Item = &'a [u8]>,
-    told: &[Entry],
-) -> Request {
+pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, told: &[Entry]) -> Request {
     let (mut members, mut fields) = (cmd("ZREM"), cmd("HDEL"));
     members.arg(queue.keys);
     fields.arg(queue.values);

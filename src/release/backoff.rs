@@ -14,11 +14,7 @@ pub struct Backoff {
 impl Backoff {
     /// Waits from `first_s` to `max_s`.
     pub fn new((first_s, max_s): (f64, f64)) -> Backoff {
-        Backoff {
-            first_s,
-            max_s,
-            failures: 0,
-        }
+        Backoff { first_s, max_s, failures: 0 }
     }
 
     /// Notes a failure and gives the wait: uniform between half of the current step and all of it.
@@ -80,10 +76,7 @@ mod tests {
         let (mut backoff, mut random) = (Backoff::new((2.0, 64.0)), Random::new(7));
         for step_s in [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 64.0, 64.0] {
             let wait_s = backoff.failed(&mut random).as_secs_f64();
-            assert!(
-                (step_s / 2.0..=step_s).contains(&wait_s),
-                "{wait_s} for a step of {step_s}"
-            );
+            assert!((step_s / 2.0..=step_s).contains(&wait_s), "{wait_s} for a step of {step_s}");
         }
         backoff.succeeded();
         let wait_s = backoff.failed(&mut random).as_secs_f64();
@@ -99,10 +92,7 @@ mod tests {
         let mut random = Random::new(0);
         let units: Vec<f64> = (0..10_000).map(|_| random.unit()).collect();
         let mean = units.iter().sum::<f64>() / units.len() as f64;
-        assert!(
-            units.iter().all(|u| (0.0..1.0).contains(u)) && (0.48..0.52).contains(&mean),
-            "mean {mean}"
-        );
+        assert!(units.iter().all(|u| (0.0..1.0).contains(u)) && (0.48..0.52).contains(&mean), "mean {mean}");
         assert_eq!(random.below(0), 0);
     }
 }

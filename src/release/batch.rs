@@ -60,10 +60,7 @@ impl Batch {
     /// # Errors
     /// The record cannot be read, or holds no point that can be sent. The batch is as it was.
     pub fn add(&mut self, key: &[u8], raw: &[u8]) -> Result<(), RecordError> {
-        let WrappedRecord {
-            key: series_key,
-            points,
-        } = WrappedRecord::parse(raw)?;
+        let WrappedRecord { key: series_key, points } = WrappedRecord::parse(raw)?;
         let kind = series_key.kind;
         let merged = self.series.entry(series_key).or_default();
         for (timestamp_s, value) in &points {
@@ -95,12 +92,7 @@ impl Merged {
     }
 }
 
-fn merge(
-    points: &mut BTreeMap<i64, MergedPoint>,
-    kind: SeriesKind,
-    timestamp_s: f64,
-    value: Number,
-) {
+fn merge(points: &mut BTreeMap<i64, MergedPoint>, kind: SeriesKind, timestamp_s: f64, value: Number) {
     let new = MergedPoint { timestamp_s, value };
     match points.entry(timestamp_s.floor() as i64) {
         Entry::Vacant(free) => {
@@ -109,9 +101,7 @@ fn merge(
         Entry::Occupied(mut taken) => match kind {
             SeriesKind::Gauge if timestamp_s < taken.get().timestamp_s => {}
             SeriesKind::Gauge => *taken.get_mut() = new,
-            SeriesKind::Count | SeriesKind::Rate => {
-                taken.get_mut().value = taken.get().value + value
-            }
+            SeriesKind::Count | SeriesKind::Rate => taken.get_mut().value = taken.get().value + value,
         },
     }
 }

@@ -16,8 +16,7 @@ impl KeyList {
     /// Appends a key to the group that is open.
     pub fn push(&mut self, key: &[u8]) {
         self.bytes.extend_from_slice(key);
-        self.ends
-            .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
 
     /// Closes the group; an empty one is not kept.
@@ -41,10 +40,7 @@ impl KeyList {
     /// All keys, or those of a range of positions.
     pub fn keys(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
         range.map_while(|i| {
-            let start = i
-                .checked_sub(1)
-                .and_then(|p| self.ends.get(p))
-                .map_or(0, |end| *end as usize);
+            let start = i.checked_sub(1).and_then(|p| self.ends.get(p)).map_or(0, |end| *end as usize);
             self.bytes.get(start..*self.ends.get(i)? as usize)
         })
     }
@@ -118,16 +114,10 @@ mod tests {
     #[test]
     fn keys_come_back_as_they_went_in() {
         let list = list(&[2, 0, 1]);
-        let keys: Vec<_> = list
-            .keys(0..list.len())
-            .map(|k| String::from_utf8_lossy(k).into_owned())
-            .collect();
+        let keys: Vec<_> =
+            list.keys(0..list.len()).map(|k| String::from_utf8_lossy(k).into_owned()).collect();
         assert_eq!(keys, ["0.0", "0.1", "2.0"]);
-        assert_eq!(
-            list.keys(2..9).count(),
-            1,
-            "beyond the end there is nothing"
-        );
+        assert_eq!(list.keys(2..9).count(), 1, "beyond the end there is nothing");
     }
 
     #[test]
@@ -135,11 +125,7 @@ mod tests {
         let list = list(&[3, 3, 5, 1]);
         assert_eq!(list.whole_groups(0, 6), 0..6);
         assert_eq!(list.whole_groups(0, 5), 0..3);
-        assert_eq!(
-            list.whole_groups(6, 2),
-            6..11,
-            "a group larger than the bound goes alone"
-        );
+        assert_eq!(list.whole_groups(6, 2), 6..11, "a group larger than the bound goes alone");
         assert_eq!(list.whole_groups(11, 100), 11..12);
         assert_eq!(list.whole_groups(12, 100), 12..12);
     }
@@ -148,7 +134,9 @@ mod tests {
     fn halving_ends_at_single_keys_and_visits_each_once() {
         for groups in [&[1, 1, 1, 1, 1][..], &[7], &[1, 6, 1], &[100, 1, 50]] {
             let list = list(groups);
-            let (mut open, mut single) = (Vec::from([0..list.len()]), Vec::new());
+            let mut single = Vec::new();
+            let mut open = Vec::new();
+            open.push(0..list.len());
             while let Some(range) = open.pop() {
                 match list.halves(range.clone()) {
                     Some((a, b)) => {
@@ -161,10 +149,6 @@ mod tests {
             assert_eq!(single, (0..list.len()).collect::<Vec<_>>());
         }
         let list = list(&[2, 2]);
-        assert_eq!(
-            list.halves(0..4),
-            Some((0..2, 2..4)),
-            "groups stay whole while there are several"
-        );
+        assert_eq!(list.halves(0..4), Some((0..2, 2..4)), "groups stay whole while there are several");
     }
 }

@@ -66,11 +66,7 @@ impl WrappedRecord {
         while let Some(field) = reader.next_key()? {
             match &*field {
                 "metric" => name = Some(reader.text()?.into_owned()),
-                "type" => {
-                    kind = reader
-                        .text_or_skip()?
-                        .map(|word| SeriesKind::from_word(&word))
-                }
+                "type" => kind = reader.text_or_skip()?.map(|word| SeriesKind::from_word(&word)),
                 "interval" => interval_s = reader.number_or_skip()?.and_then(whole_seconds),
                 "tags" => tags = read_tags(&mut reader)?,
                 "points" => points = read_points(&mut reader)?,
@@ -82,15 +78,7 @@ impl WrappedRecord {
             return Err(RecordError::Malformed);
         };
         let kind = kind.unwrap_or(SeriesKind::Gauge);
-        Ok(WrappedRecord {
-            key: SeriesKey {
-                name,
-                tags,
-                kind,
-                interval_s,
-            },
-            points,
-        })
+        Ok(WrappedRecord { key: SeriesKey { name, tags, kind, interval_s }, points })
     }
 }
 
@@ -139,7 +127,8 @@ mod tests {
     #[test]
     fn records_of_both_programs_are_the_same() {
         let python = r#"{"metric": "a", "tags": ["k:v", "b:1"], "points": [[1600000000.5, 2.0]], "type": "count", "interval": 10}"#;
-        let ours = r#"{"metric":"a","tags":["b:1","k:v"],"points":[[1600000000.5,2]],"type":"count","interval":10}"#;
+        let ours =
+            r#"{"metric":"a","tags":["b:1","k:v"],"points":[[1600000000.5,2]],"type":"count","interval":10}"#;
         let (python, ours) = (parse(python).unwrap(), parse(ours).unwrap());
         assert_eq!(python.key, ours.key);
         assert_eq!(python.key.interval_s, Some(10));
@@ -148,15 +137,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_has_a_default_and_what_is_odd_is_passed_over() {
-        let record = parse(
-            r#"{"points":[[1,2],[3,4.5]],"tags":["a:b",5,null],"metric":"m","type":7,"x":{"y":[1]}}"#,
-        );
+        let record =
+            parse(r#"{"points":[[1,2],[3,4.5]],"tags":["a:b",5,null],"metric":"m","type":7,"x":{"y":[1]}}"#);
         let record = record.unwrap();
         assert_eq!(record.key.tags.as_str(), r#"["a:b"]"#);
-        assert_eq!(
-            (record.key.kind, record.key.interval_s),
-            (SeriesKind::Gauge, None)
-        );
+        assert_eq!((record.key.kind, record.key.interval_s), (SeriesKind::Gauge, None));
         assert_eq!(record.points.len(), 2);
     }
 

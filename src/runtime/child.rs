@@ -60,21 +60,14 @@ impl Child {
             .envs(spawn.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(if spawn.inherit_stderr {
-                Stdio::inherit()
-            } else {
-                Stdio::null()
-            })
+            .stderr(if spawn.inherit_stderr { Stdio::inherit() } else { Stdio::null() })
             .spawn()?;
         let Some(stdout) = process.stdout.take() else {
             bury(process);
             return Err(io::Error::other("child has no standard output"));
         };
         // From here on the drop of `child` cleans up.
-        let mut child = Child {
-            process: Some(process),
-            stdout: stdout.into(),
-        };
+        let mut child = Child { process: Some(process), stdout: stdout.into() };
         child.stdout.set_nonblocking(true)?;
         registry.register(&mut child.stdout, token, Interest::READABLE)?;
         Ok(child)
@@ -166,12 +159,7 @@ mod tests {
     use super::*;
 
     fn shell<'a>(arguments: &'a [&'a OsStr], environment: &'a [(&'a str, &'a OsStr)]) -> Spawn<'a> {
-        Spawn {
-            program: Path::new("/bin/sh"),
-            arguments,
-            environment,
-            inherit_stderr: false,
-        }
+        Spawn { program: Path::new("/bin/sh"), arguments, environment, inherit_stderr: false }
     }
 
     /// Turns the loop until the child closes its output.
@@ -197,8 +185,7 @@ mod tests {
         let script = OsStr::new("echo \"$A-$HOME\"; cat; echo lost >&2; printf end; exit 3");
         let arguments = [OsStr::new("-c"), script];
         let environment = [("A", OsStr::new("b"))];
-        let mut child =
-            Child::spawn(shell(&arguments, &environment), Token(7), poll.registry()).unwrap();
+        let mut child = Child::spawn(shell(&arguments, &environment), Token(7), poll.registry()).unwrap();
         assert_eq!(output_of(&mut child, &mut poll), b"b-\nend");
         // The output ends when the process does, or just before.
         let status = loop {

@@ -9,13 +9,8 @@ pub const BUILD_EPOCH_S: &str = env!("CHOUETTE_BUILD_EPOCH_S");
 
 /// Both clocks. A wall clock before 1970 reads as 1970.
 pub fn now() -> Now {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Now {
-        mono: Instant::now(),
-        wall_s: wall.as_secs_f64(),
-    }
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { mono: Instant::now(), wall_s: wall.as_secs_f64() }
 }
 
 /// [`BUILD_EPOCH_S`] as a number.

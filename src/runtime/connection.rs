@@ -74,20 +74,12 @@ pub struct Endpoint {
 impl Endpoint {
     /// A peer without TLS and proxy.
     pub fn new(address: Address) -> Endpoint {
-        Endpoint {
-            address,
-            tls: None,
-            proxy: None,
-            resolver: Path::new(THIS_PROGRAM),
-        }
+        Endpoint { address, tls: None, proxy: None, resolver: Path::new(THIS_PROGRAM) }
     }
 
     /// A peer reached over TCP.
     pub fn tcp(host: &str, port: u16) -> Endpoint {
-        Endpoint::new(Address::Tcp {
-            host: host.to_owned(),
-            port,
-        })
+        Endpoint::new(Address::Tcp { host: host.to_owned(), port })
     }
 
     /// A peer behind a unix socket.
@@ -138,12 +130,7 @@ enum State {
 
 impl Connection {
     /// Begins to dial. A failure, even an immediate one, is told by the next [`Connection::drive`].
-    pub fn dial(
-        endpoint: &Endpoint,
-        token: Token,
-        registry: &Registry,
-        now: Instant,
-    ) -> Connection {
+    pub fn dial(endpoint: &Endpoint, token: Token, registry: &Registry, now: Instant) -> Connection {
         let mut connection = Connection {
             endpoint: endpoint.clone(),
             token,
@@ -229,11 +216,7 @@ impl Connection {
     }
 
     /// Appends what has come, about `budget_bytes` at most. A connection that is not open yet is drained.
-    pub fn receive(
-        &mut self,
-        into: &mut Vec<u8>,
-        budget_bytes: usize,
-    ) -> Result<Received, ConnectionError> {
+    pub fn receive(&mut self, into: &mut Vec<u8>, budget_bytes: usize) -> Result<Received, ConnectionError> {
         match &mut self.state {
             State::Open(stream) => stream.receive(into, budget_bytes),
             State::Over | State::Failed(_) => Ok(Received::Closed),
@@ -245,9 +228,7 @@ impl Connection {
     pub fn wire_bytes(&self) -> (u64, u64) {
         match &self.state {
             State::Open(stream) | State::Handshaking(stream) => stream.wire_bytes(),
-            State::Connecting { socket, .. } | State::Tunnelling { socket, .. } => {
-                socket.wire_bytes()
-            }
+            State::Connecting { socket, .. } | State::Tunnelling { socket, .. } => socket.wire_bytes(),
             State::Resolving(_) | State::Failed(_) | State::Over => (0, 0),
         }
     }

@@ -52,14 +52,7 @@ impl EventLoop {
     /// # Errors
     /// The kernel refuses a poll or a pipe.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts {
-            settings,
-            collectors,
-            servers,
-            files,
-            redis,
-            intake,
-        } = parts;
+        let Parts { settings, collectors, servers, files, redis, intake } = parts;
         let agent = Agent::new(settings, collectors, Box::new(files), mode, seed);
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
@@ -88,11 +81,8 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
                 result => result?,
             }
-            let ready = |token: Token| {
-                events
-                    .iter()
-                    .any(|e| e.token() == token || e.token().0 == token.0 + 1)
-            };
+            let ready =
+                |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
             let (signals, redis, metrics) = (ready(SIGNALS), ready(REDIS), ready(METRICS));
             if signals {
                 self.take_signals(reload);
@@ -109,8 +99,7 @@ impl EventLoop {
     fn drive_redis(&mut self, ready: bool) {
         if ready || self.redis.has_more() || is_due(self.redis.deadline()) {
             let mut events = Vec::new();
-            self.redis
-                .drive(self.poll.registry(), clock::now().mono, &mut events);
+            self.redis.drive(self.poll.registry(), clock::now().mono, &mut events);
             self.tell_of_redis(events);
         }
     }
@@ -138,8 +127,7 @@ impl EventLoop {
     fn drive_plugins(&mut self, ready: bool) {
         if ready || self.plugins.has_more() || is_due(self.plugins.deadline()) {
             let mut events = Vec::new();
-            self.plugins
-                .drive(self.poll.registry(), clock::now().mono, &mut events);
+            self.plugins.drive(self.poll.registry(), clock::now().mono, &mut events);
             events.into_iter().for_each(|event| self.tell(event));
         }
     }
@@ -184,11 +172,7 @@ impl EventLoop {
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
-        self.tell(Event::Reload(
-            parts.settings,
-            parts.collectors,
-            Box::new(parts.files),
-        ));
+        self.tell(Event::Reload(parts.settings, parts.collectors, Box::new(parts.files)));
     }
 
     fn tell(&mut self, event: Event) {
@@ -205,13 +189,8 @@ impl EventLoop {
             match action {
                 Action::Redis(request) => self.redis.send(&request, now, &mut redis_events),
                 Action::Post(body) => self.post(body, now),
-                Action::Ask {
-                    collector,
-                    ticket,
-                    question,
-                } => {
-                    self.plugins
-                        .ask(collector, ticket, question, now, &mut plugin_events);
+                Action::Ask { collector, ticket, question } => {
+                    self.plugins.ask(collector, ticket, question, now, &mut plugin_events);
                     asked = true;
                 }
                 Action::Arm(timer, at) => self.timers.insert(timer, at),
@@ -228,12 +207,9 @@ impl EventLoop {
 
     fn post(&mut self, body: Vec<u8>, now: Instant) {
         let request = self.intake.request(body);
-        if let Err(failure) = self.metrics.start(
-            request,
-            ExchangeLimits::default(),
-            self.poll.registry(),
-            now,
-        ) {
+        if let Err(failure) =
+            self.metrics.start(request, ExchangeLimits::default(), self.poll.registry(), now)
+        {
             self.tell(Event::Answered(Err(failure.to_string())));
         }
     }
@@ -269,9 +245,5 @@ fn answer_of(response: Response) -> Answer {
         }
     });
     let excerpt: Vec<u8> = response.body.into_iter().take(512).collect();
-    Answer {
-        status: response.status,
-        retry_after,
-        excerpt: String::from_utf8_lossy(&excerpt).into_owned(),
-    }
+    Answer { status: response.status, retry_after, excerpt: String::from_utf8_lossy(&excerpt).into_owned() }
 }

@@ -48,10 +48,7 @@ impl HostFiles for HostRoot {
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {
         let path = self.below(mount_point);
         if path != self.root && !is_mounted(&path)? {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "nothing is mounted there",
-            ));
+            return Err(io::Error::new(io::ErrorKind::NotFound, "nothing is mounted there"));
         }
         let answer = statvfs(&path)?;
         let fragment = answer.fragment_size();
@@ -128,14 +125,8 @@ mod tests {
         for path in ["proc/loadavg", "/proc/loadavg", "//proc/loadavg"] {
             assert_eq!(board.read(path).unwrap(), "1 2 3");
         }
-        assert_eq!(
-            board.read("proc/none").unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        assert_eq!(
-            board.disk_space("/none").unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        assert_eq!(board.read("proc/none").unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(board.disk_space("/none").unwrap_err().kind(), io::ErrorKind::NotFound);
         let error = board.disk_space("/proc").unwrap_err();
         assert_eq!(error.to_string(), "nothing is mounted there");
         let space = board.disk_space("/").unwrap();
@@ -150,10 +141,7 @@ mod tests {
         directory.write("over", vec![b'x'; FILE_BYTES_MAX as usize + 1]);
         directory.write("bytes", b"a\xffb");
         assert_eq!(board.read("full").unwrap().len() as u64, FILE_BYTES_MAX);
-        assert_eq!(
-            board.read("over").unwrap_err().kind(),
-            io::ErrorKind::FileTooLarge
-        );
+        assert_eq!(board.read("over").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(board.read("bytes").unwrap(), "a\u{fffd}b");
     }
 
@@ -179,10 +167,7 @@ mod tests {
         for _ in 0..100_000 {
             gauges.clear();
             let _ = host.collect(&board, &mut gauges);
-            if gauges
-                .iter()
-                .any(|g| g.name == "Chouette.host.cpu.percentage")
-            {
+            if gauges.iter().any(|g| g.name == "Chouette.host.cpu.percentage") {
                 break;
             }
         }
@@ -193,10 +178,7 @@ mod tests {
         assert!((0.0..=100.0).contains(&value("Chouette.host.cpu.percentage")));
         assert!(value("Chouette.host.la") >= 0.0);
         let meminfo = board.read("proc/meminfo").unwrap();
-        let total = meminfo
-            .lines()
-            .find_map(|l| l.strip_prefix("MemTotal:"))
-            .unwrap();
+        let total = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:")).unwrap();
         let total: f64 = total.trim().trim_end_matches(" kB").parse().unwrap();
         let used = value("Chouette.host.memory.used");
         assert!(0.0 < used && used < total * 1024.0, "{used} of {total} kB");
@@ -210,19 +192,11 @@ mod tests {
             return;
         };
         let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        cases.retain(|path| {
-            path.file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with("host_")
-        });
+        cases.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("host_"));
         assert!(!cases.is_empty());
         for path in cases {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            check_case(
-                &name,
-                &json::from_str(&fs::read_to_string(&path).unwrap()).unwrap(),
-            );
+            check_case(&name, &json::from_str(&fs::read_to_string(&path).unwrap()).unwrap());
         }
     }
 
@@ -236,9 +210,9 @@ mod tests {
             match key.as_str() {
                 "stat_before" => directory.write("proc/stat", string(value)),
                 "stat_after" => later = Some(string(value)),
-                "proc" => object(value).iter().for_each(|(path, text)| {
-                    directory.write(&format!("proc/{path}"), string(text))
-                }),
+                "proc" => object(value)
+                    .iter()
+                    .for_each(|(path, text)| directory.write(&format!("proc/{path}"), string(text))),
                 _ => panic!("{name}: the test does not know the input {key}"),
             }
         }
@@ -251,29 +225,16 @@ mod tests {
         }
 
         let key = |g: &Gauge| format!("{} {}", g.name, g.tags.as_str());
-        let mut found: BTreeMap<String, f64> =
-            gauges.iter().map(|g| (key(g), g.value.as_f64())).collect();
+        let mut found: BTreeMap<String, f64> = gauges.iter().map(|g| (key(g), g.value.as_f64())).collect();
         assert_eq!(found.len(), gauges.len(), "{name}: {gauges:?}");
         for series in array(&case["expected"]).iter().map(object) {
-            let key = format!(
-                "{} {}",
-                string(&series["metric"]),
-                json::to_string(&series["tags"])
-            );
-            let value = found
-                .remove(&key)
-                .unwrap_or_else(|| panic!("{name}: no {key}"));
+            let key = format!("{} {}", string(&series["metric"]), json::to_string(&series["tags"]));
+            let value = found.remove(&key).unwrap_or_else(|| panic!("{name}: no {key}"));
             let expected = number(&series["value"]);
-            assert!(
-                (value - expected).abs() <= 1e-9 * expected.abs(),
-                "{name}: {key} {value}"
-            );
+            assert!((value - expected).abs() <= 1e-9 * expected.abs(), "{name}: {key} {value}");
         }
         // The cases leave out what is zero; a zero is sent.
-        assert!(
-            found.values().all(|value| *value == 0.0),
-            "{name}: more than expected: {found:?}"
-        );
+        assert!(found.values().all(|value| *value == 0.0), "{name}: more than expected: {found:?}");
     }
 
     fn object(value: &Value) -> &Object {

@@ -33,11 +33,7 @@ pub struct ExchangeLimits {
 
 impl Default for ExchangeLimits {
     fn default() -> Self {
-        ExchangeLimits {
-            reused_first_byte_s: 5,
-            total_s: 20,
-            body_bytes_max: BODY_BYTES_MAX,
-        }
+        ExchangeLimits { reused_first_byte_s: 5, total_s: 20, body_bytes_max: BODY_BYTES_MAX }
     }
 }
 
@@ -95,10 +91,7 @@ impl HttpClient {
         }
         let exchange = Exchange::new(request, limits.body_bytes_max)?;
         self.drop_if_not_idle();
-        let first_byte_due = self
-            .connection
-            .is_some()
-            .then(|| after(now, limits.reused_first_byte_s));
+        let first_byte_due = self.connection.is_some().then(|| after(now, limits.reused_first_byte_s));
         if self.connection.is_none() {
             self.connection = Some(Connection::dial(&self.endpoint, self.token, registry, now));
         }
@@ -115,11 +108,7 @@ impl HttpClient {
 
     /// Goes on. Call it on readiness of either token and at the deadline; between exchanges as well, so that an end
     /// of the connection is noticed.
-    pub fn ready(
-        &mut self,
-        registry: &Registry,
-        now: Instant,
-    ) -> Option<Result<Response, Failure>> {
+    pub fn ready(&mut self, registry: &Registry, now: Instant) -> Option<Result<Response, Failure>> {
         self.again = None;
         if self.pending.is_none() {
             self.drop_if_not_idle();
@@ -150,13 +139,8 @@ impl HttpClient {
     pub fn deadline(&self) -> Option<Instant> {
         let pending = self.pending.as_ref()?;
         let dialling = self.connection.as_ref().and_then(Connection::deadline);
-        let first_byte = pending
-            .first_byte_due
-            .filter(|_| pending.exchange.received_bytes() == 0);
-        [self.again, dialling, first_byte, Some(pending.due)]
-            .into_iter()
-            .flatten()
-            .min()
+        let first_byte = pending.first_byte_due.filter(|_| pending.exchange.received_bytes() == 0);
+        [self.again, dialling, first_byte, Some(pending.due)].into_iter().flatten().min()
     }
 
     /// Whether an exchange can begin without giving another one up.
@@ -183,20 +167,12 @@ impl HttpClient {
 
     /// Bytes sent on the wire by all connections so far, TLS and the proxy included.
     pub fn bytes_sent(&self) -> u64 {
-        self.sent_bytes
-            + self
-                .connection
-                .as_ref()
-                .map_or(0, |connection| connection.wire_bytes().0)
+        self.sent_bytes + self.connection.as_ref().map_or(0, |connection| connection.wire_bytes().0)
     }
 
     /// Bytes received, counted in the same way.
     pub fn bytes_received(&self) -> u64 {
-        self.received_bytes
-            + self
-                .connection
-                .as_ref()
-                .map_or(0, |connection| connection.wire_bytes().1)
+        self.received_bytes + self.connection.as_ref().map_or(0, |connection| connection.wire_bytes().1)
     }
 
     /// One step of the exchange: dial, write, read, look at the time.
@@ -208,9 +184,7 @@ impl HttpClient {
             match connection.drive(registry, now) {
                 Progress::Open => {}
                 Progress::Waiting => {
-                    return pending
-                        .check_time(now, "opening a connection")
-                        .map(|()| None);
+                    return pending.check_time(now, "opening a connection").map(|()| None);
                 }
                 Progress::Failed(error) => return Err(error.into()),
             }
@@ -262,10 +236,7 @@ impl HttpClient {
     fn drop_if_not_idle(&mut self) {
         let mut bytes = Vec::new();
         let is_idle = self.connection.as_mut().is_none_or(|connection| {
-            matches!(
-                connection.receive(&mut bytes, RECEIVE_BUDGET_BYTES),
-                Ok(Received::Drained)
-            )
+            matches!(connection.receive(&mut bytes, RECEIVE_BUDGET_BYTES), Ok(Received::Drained))
         });
         if !is_idle || !bytes.is_empty() {
             self.drop_connection();
@@ -273,10 +244,8 @@ impl HttpClient {
     }
 
     fn is_request_sent(&mut self) -> bool {
-        let is_flushed = self
-            .connection
-            .as_mut()
-            .is_some_and(|connection| matches!(connection.flush(), Ok(0)));
+        let is_flushed =
+            self.connection.as_mut().is_some_and(|connection| matches!(connection.flush(), Ok(0)));
         is_flushed && self.pending.as_ref().is_some_and(Pending::is_sent)
     }
 
@@ -289,11 +258,7 @@ impl HttpClient {
 impl Pending {
     /// Offers the connection what it has not taken yet; true where the budget cut that short. Progress puts off the
     /// verdict that the connection is dead.
-    fn write(
-        &mut self,
-        connection: &mut Connection,
-        now: Instant,
-    ) -> Result<bool, ConnectionError> {
+    fn write(&mut self, connection: &mut Connection, now: Instant) -> Result<bool, ConnectionError> {
         let output = self.exchange.output();
         let end = output.len().min(self.sent_bytes + SEND_BUDGET_BYTES);
         let piece = output.get(self.sent_bytes..end).unwrap_or_default();
@@ -314,20 +279,14 @@ impl Pending {
 
     fn check_time(&self, now: Instant, waiting_for: &'static str) -> Result<(), Failure> {
         let is_silent = self.exchange.received_bytes() == 0;
-        let limit_s = if self
-            .first_byte_due
-            .is_some_and(|due| is_silent && now >= due)
-        {
+        let limit_s = if self.first_byte_due.is_some_and(|due| is_silent && now >= due) {
             self.limits.reused_first_byte_s
         } else if now >= self.due {
             self.limits.total_s
         } else {
             return Ok(());
         };
-        Err(Failure::TimedOut {
-            waiting_for,
-            limit_s,
-        })
+        Err(Failure::TimedOut { waiting_for, limit_s })
     }
 }
 

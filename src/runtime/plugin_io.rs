@@ -64,21 +64,12 @@ impl PluginIo {
                     client: HttpClient::new(server.endpoint.clone(), Token(base + 2 * n)),
                     ticket: None,
                 };
-                (0..server.parallel.clamp(1, CONNECTIONS_MAX))
-                    .map(slot)
-                    .collect()
+                (0..server.parallel.clamp(1, CONNECTIONS_MAX)).map(slot).collect()
             });
             let runner = Runner::new(Token(base + TOKENS_PER_PORT - 1));
-            Port {
-                connections,
-                waiting: VecDeque::new(),
-                runner,
-            }
+            Port { connections, waiting: VecDeque::new(), runner }
         };
-        PluginIo {
-            first_token: first_token.0,
-            ports: servers.into_iter().enumerate().map(port).collect(),
-        }
+        PluginIo { first_token: first_token.0, ports: servers.into_iter().enumerate().map(port).collect() }
     }
 
     /// Begins what was asked.
@@ -95,28 +86,15 @@ impl PluginIo {
         };
         let mut refuse = |reason: &str| {
             let reply = Reply::Http(Err(reason.to_owned()));
-            events.push(Event::Replied {
-                collector,
-                ticket,
-                reply,
-            });
+            events.push(Event::Replied { collector, ticket, reply });
         };
         match question {
-            Question::Http { .. } if port.connections.is_empty() => {
-                refuse("no server is configured")
-            }
+            Question::Http { .. } if port.connections.is_empty() => refuse("no server is configured"),
             Question::Http { .. } if port.waiting.len() >= PLUGIN_QUESTIONS_MAX => {
                 refuse("too many questions")
             }
-            Question::Http {
-                request,
-                body_bytes_max,
-            } => {
-                port.waiting.push_back(Exchange {
-                    ticket,
-                    request,
-                    body_bytes_max,
-                });
+            Question::Http { request, body_bytes_max } => {
+                port.waiting.push_back(Exchange { ticket, request, body_bytes_max });
             }
             Question::Run(program) => port.runner.keep(program, ticket, now),
             Question::Restart => port.runner.restart(now),
@@ -132,13 +110,7 @@ impl PluginIo {
     /// Goes on after readiness, a deadline, or when [`PluginIo::has_more`] says so.
     pub fn drive(&mut self, registry: &Registry, now: Instant, events: &mut Vec<Event>) {
         for (collector, port) in self.ports.iter_mut().enumerate() {
-            let mut tell = |ticket, reply| {
-                events.push(Event::Replied {
-                    collector,
-                    ticket,
-                    reply,
-                })
-            };
+            let mut tell = |ticket, reply| events.push(Event::Replied { collector, ticket, reply });
             port.exchange(registry, now, &mut tell);
             port.runner.drive(registry, now, &mut tell);
         }
@@ -148,21 +120,15 @@ impl PluginIo {
     pub fn has_more(&self) -> bool {
         self.ports.iter().any(|port| {
             port.runner.has_more()
-                || !port.waiting.is_empty()
-                    && port.connections.iter().any(|slot| slot.ticket.is_none())
+                || !port.waiting.is_empty() && port.connections.iter().any(|slot| slot.ticket.is_none())
         })
     }
 
     /// When [`PluginIo::drive`] is due at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        let exchanges = self
-            .ports
-            .iter()
-            .flat_map(|port| &port.connections)
-            .filter_map(|s| s.client.deadline());
-        exchanges
-            .chain(self.ports.iter().filter_map(|port| port.runner.deadline()))
-            .min()
+        let exchanges =
+            self.ports.iter().flat_map(|port| &port.connections).filter_map(|s| s.client.deadline());
+        exchanges.chain(self.ports.iter().filter_map(|port| port.runner.deadline())).min()
     }
 }
 
@@ -174,10 +140,7 @@ impl Port {
                     let Some(next) = self.waiting.pop_front() else {
                         break;
                     };
-                    let limits = ExchangeLimits {
-                        body_bytes_max: next.body_bytes_max,
-                        ..Default::default()
-                    };
+                    let limits = ExchangeLimits { body_bytes_max: next.body_bytes_max, ..Default::default() };
                     if let Err(failure) = slot.client.start(next.request, limits, registry, now) {
                         tell(next.ticket, Reply::Http(Err(failure.to_string())));
                         continue;
@@ -188,10 +151,7 @@ impl Port {
                     break;
                 };
                 if let Some(ticket) = slot.ticket.take() {
-                    tell(
-                        ticket,
-                        Reply::Http(result.map_err(|failure| failure.to_string())),
-                    );
+                    tell(ticket, Reply::Http(result.map_err(|failure| failure.to_string())));
                 }
             }
             // An idle connection notices here that its peer has closed it.

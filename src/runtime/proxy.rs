@@ -53,16 +53,8 @@ impl std::error::Error for ProxyError {}
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let credentials = if self.credentials.is_some() {
-            "…"
-        } else {
-            "none"
-        };
-        write!(
-            f,
-            "Proxy({}:{}, credentials {credentials})",
-            self.host, self.port
-        )
+        let credentials = if self.credentials.is_some() { "…" } else { "none" };
+        write!(f, "Proxy({}:{}, credentials {credentials})", self.host, self.port)
     }
 }
 
@@ -87,10 +79,7 @@ impl Proxy {
 
 /// Reads a proxy's answer as far as it has come: true once the tunnel stands.
 pub fn tunnel_stands(answer: &[u8]) -> Result<bool, ProxyError> {
-    let head_bytes = answer
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map(|at| at + 4);
+    let head_bytes = answer.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
     let Some(head_bytes) = head_bytes else {
         return match answer.len() {
             0..PROXY_ANSWER_BYTES_MAX => Ok(false),
@@ -110,24 +99,15 @@ pub fn tunnel_stands(answer: &[u8]) -> Result<bool, ProxyError> {
 
 /// `HTTP/1.1 200 Connection established` → 200.
 fn status(answer: &[u8]) -> Option<u16> {
-    let line = answer
-        .strip_prefix(b"HTTP/1.")?
-        .get(1..)?
-        .strip_prefix(b" ")?;
-    std::str::from_utf8(line.get(..3)?)
-        .ok()
-        .filter(|digits| !digits.contains('+'))?
-        .parse()
-        .ok()
+    let line = answer.strip_prefix(b"HTTP/1.")?.get(1..)?.strip_prefix(b" ")?;
+    std::str::from_utf8(line.get(..3)?).ok().filter(|digits| !digits.contains('+'))?.parse().ok()
 }
 
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, i| {
-            bits << 8 | usize::from(group.get(i).copied().unwrap_or(0))
-        });
+        let bits = (0..3).fold(0, |bits, i| bits << 8 | usize::from(group.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
             let sextet = bits >> (18 - 6 * i) & 63;
             let letter = ALPHABET.get(sextet).copied().map_or('=', char::from);
@@ -142,11 +122,7 @@ mod tests {
     use super::*;
 
     fn proxy() -> Proxy {
-        Proxy {
-            host: "proxy".to_owned(),
-            port: 80,
-            credentials: None,
-        }
+        Proxy { host: "proxy".to_owned(), port: 80, credentials: None }
     }
 
     #[test]
@@ -159,24 +135,14 @@ mod tests {
     #[test]
     fn requests() {
         let mut proxy = proxy();
-        assert_eq!(
-            proxy.request("a.b", 443),
-            b"CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n"
-        );
+        assert_eq!(proxy.request("a.b", 443), b"CONNECT a.b:443 HTTP/1.1\r\nHost: a.b:443\r\n\r\n");
         assert!(proxy.request("::1", 443).starts_with(b"CONNECT [::1]:443 "));
-        for (credentials, encoded) in [
-            ("", ""),
-            ("a", "YQ=="),
-            ("a:", "YTo="),
-            ("a:b", "YTpi"),
-            ("ü:??>", "w7w6Pz8+"),
-        ] {
+        for (credentials, encoded) in
+            [("", ""), ("a", "YQ=="), ("a:", "YTo="), ("a:b", "YTpi"), ("ü:??>", "w7w6Pz8+")]
+        {
             proxy.credentials = Some(credentials.to_owned());
             let request = String::from_utf8(proxy.request("h", 1)).unwrap();
-            assert!(
-                request.ends_with(&format!("Proxy-Authorization: Basic {encoded}\r\n\r\n")),
-                "{request}"
-            );
+            assert!(request.ends_with(&format!("Proxy-Authorization: Basic {encoded}\r\n\r\n")), "{request}");
         }
     }
 
@@ -184,34 +150,22 @@ mod tests {
     fn answers() {
         assert_eq!(tunnel_stands(b""), Ok(false));
         assert_eq!(tunnel_stands(b"HTTP/1.1 200 OK\r\nVia: x\r\n"), Ok(false));
-        assert_eq!(
-            tunnel_stands(b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n"),
-            Ok(true)
-        );
+        assert_eq!(tunnel_stands(b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n"), Ok(true));
         assert_eq!(tunnel_stands(b"HTTP/1.0 200\r\n\r\n"), Ok(true));
         assert_eq!(
             tunnel_stands(b"HTTP/1.1 407 Who\r\nContent-Length: 3\r\n\r\nabc"),
             Err(ProxyError::Unauthorized)
         );
-        assert_eq!(
-            tunnel_stands(b"HTTP/1.1 403 No\r\n\r\n"),
-            Err(ProxyError::Status(403))
-        );
+        assert_eq!(tunnel_stands(b"HTTP/1.1 403 No\r\n\r\n"), Err(ProxyError::Status(403)));
         for bad in [
             &b"HTTP/1.1 200 OK\r\n\r\nx"[..],
             b"SSH-2.0\r\n\r\n",
             b"HTTP/1.1 +20 \r\n\r\n",
             b"HTTP/1.1\r\n\r\n",
         ] {
-            assert!(
-                matches!(tunnel_stands(bad), Err(ProxyError::Answer(_))),
-                "{bad:?}"
-            );
+            assert!(matches!(tunnel_stands(bad), Err(ProxyError::Answer(_))), "{bad:?}");
         }
         assert!(tunnel_stands(&[b'x'; PROXY_ANSWER_BYTES_MAX]).is_err());
-        assert_eq!(
-            tunnel_stands(&[b'x'; PROXY_ANSWER_BYTES_MAX - 1]),
-            Ok(false)
-        );
+        assert_eq!(tunnel_stands(&[b'x'; PROXY_ANSWER_BYTES_MAX - 1]), Ok(false));
     }
 }

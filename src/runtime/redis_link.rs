@@ -51,13 +51,7 @@ struct Session {
 
 impl RedisLink {
     /// A link that dials at the first [`RedisLink::drive`].
-    pub fn new(
-        endpoint: Endpoint,
-        log_in: Request,
-        token: Token,
-        now: Instant,
-        seed: u64,
-    ) -> RedisLink {
+    pub fn new(endpoint: Endpoint, log_in: Request, token: Token, now: Instant, seed: u64) -> RedisLink {
         RedisLink {
             endpoint,
             log_in,
@@ -111,8 +105,7 @@ impl RedisLink {
             if until > now {
                 return Ok(());
             }
-            self.state =
-                State::Dialling(Connection::dial(&self.endpoint, self.token, registry, now));
+            self.state = State::Dialling(Connection::dial(&self.endpoint, self.token, registry, now));
         }
         if let State::Dialling(connection) = &mut self.state {
             match connection.drive(registry, now) {
@@ -136,16 +129,11 @@ impl RedisLink {
     }
 
     fn log_in(&mut self, now: Instant) -> Result<(), String> {
-        let State::Dialling(connection) =
-            std::mem::replace(&mut self.state, State::Waiting { until: now })
+        let State::Dialling(connection) = std::mem::replace(&mut self.state, State::Waiting { until: now })
         else {
             return Ok(());
         };
-        let mut session = Session {
-            connection,
-            codec: Codec::default(),
-            reply_due: None,
-        };
+        let mut session = Session { connection, codec: Codec::default(), reply_due: None };
         session.send(&self.log_in, now)?;
         self.state = State::LoggingIn(session);
         Ok(())
@@ -181,12 +169,8 @@ impl RedisLink {
 impl Session {
     fn send(&mut self, request: &Request, now: Instant) -> Result<(), String> {
         self.codec.sent(request.replies());
-        self.reply_due
-            .get_or_insert(now + Duration::from_secs(REDIS_REPLY_S));
-        self.connection
-            .send(request.bytes())
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        self.reply_due.get_or_insert(now + Duration::from_secs(REDIS_REPLY_S));
+        self.connection.send(request.bytes()).map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Reads what has come, within a turn's budget; true when there is more.
@@ -197,9 +181,7 @@ impl Session {
             .connection
             .receive(&mut bytes, REDIS_READ_BYTES_PER_TURN)
             .map_err(|error| error.to_string())?;
-        self.codec
-            .receive(&bytes, complete)
-            .map_err(|error| error.to_string())?;
+        self.codec.receive(&bytes, complete).map_err(|error| error.to_string())?;
         if !bytes.is_empty() {
             // Redis is alive: a large reply may take as long as it keeps coming.
             let due = now + Duration::from_secs(REDIS_REPLY_S);

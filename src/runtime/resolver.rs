@@ -95,45 +95,32 @@ impl Lookup {
         now: Instant,
     ) -> Result<Lookup, ResolveError> {
         let port = port.to_string();
-        let passed: Vec<(&str, OsString)> = ENVIRONMENT
-            .iter()
-            .filter_map(|name| Some((*name, std::env::var_os(name)?)))
-            .collect();
-        let environment: Vec<(&str, &OsStr)> = passed
-            .iter()
-            .map(|(name, value)| (*name, value.as_os_str()))
-            .collect();
+        let passed: Vec<(&str, OsString)> =
+            ENVIRONMENT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))).collect();
+        let environment: Vec<(&str, &OsStr)> =
+            passed.iter().map(|(name, value)| (*name, value.as_os_str())).collect();
         let spawn = Spawn {
             program,
             arguments: &[OsStr::new(ARGUMENT), OsStr::new(host), OsStr::new(&port)],
             environment: &environment,
             inherit_stderr: false,
         };
-        let child = Child::spawn(spawn, token, registry).map_err(|error| ResolveError::Child {
-            host: host.to_owned(),
-            what: error.to_string(),
-        })?;
+        let child = Child::spawn(spawn, token, registry)
+            .map_err(|error| ResolveError::Child { host: host.to_owned(), what: error.to_string() })?;
         let deadline = now + Duration::from_secs(RESOLVE_S);
-        Ok(Lookup {
-            child,
-            host: host.to_owned(),
-            answer: Vec::new(),
-            deadline,
-        })
+        Ok(Lookup { child, host: host.to_owned(), answer: Vec::new(), deadline })
     }
 
     /// Goes on; `None` while there is no answer. Call it on readiness of the token and at the deadline.
     pub fn drive(&mut self, now: Instant) -> Option<Result<Vec<SocketAddr>, ResolveError>> {
         match self.child.receive(&mut self.answer, ANSWER_BYTES_MAX) {
             Err(error) => Some(Err(self.broken(&error.to_string()))),
-            Ok(_) if self.answer.len() >= ANSWER_BYTES_MAX => {
-                Some(Err(self.broken("answer too long")))
-            }
+            Ok(_) if self.answer.len() >= ANSWER_BYTES_MAX => Some(Err(self.broken("answer too long"))),
             Ok(Received::Closed) => Some(self.addresses()),
             Ok(Received::More) => None,
-            Ok(Received::Drained) if now >= self.deadline => Some(Err(ResolveError::TimedOut {
-                host: self.host.clone(),
-            })),
+            Ok(Received::Drained) if now >= self.deadline => {
+                Some(Err(ResolveError::TimedOut { host: self.host.clone() }))
+            }
             Ok(Received::Drained) => None,
         }
     }
@@ -152,13 +139,9 @@ impl Lookup {
         let answer = String::from_utf8_lossy(&self.answer);
         if let Some(what) = answer.strip_prefix("error ") {
             let what = what.lines().next().unwrap_or_default().to_owned();
-            return Err(ResolveError::Refused {
-                host: self.host.clone(),
-                what,
-            });
+            return Err(ResolveError::Refused { host: self.host.clone(), what });
         }
-        let addresses: Option<Vec<SocketAddr>> =
-            answer.lines().map(|line| line.parse().ok()).collect();
+        let addresses: Option<Vec<SocketAddr>> = answer.lines().map(|line| line.parse().ok()).collect();
         match addresses {
             Some(addresses) if addresses.is_empty() => Err(self.broken("no answer")),
             Some(addresses) => Ok(alternate(addresses)),
@@ -167,19 +150,13 @@ impl Lookup {
     }
 
     fn broken(&self, what: &str) -> ResolveError {
-        ResolveError::Child {
-            host: self.host.clone(),
-            what: what.to_owned(),
-        }
+        ResolveError::Child { host: self.host.clone(), what: what.to_owned() }
     }
 }
 
 /// The address that `host` is, where it is one; brackets around an IPv6 address are allowed.
 pub fn literal(host: &str) -> Option<IpAddr> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()
 }
 
@@ -190,10 +167,7 @@ pub fn answered_as_child() -> bool {
     if arguments.next().is_none_or(|argument| argument != ARGUMENT) {
         return false;
     }
-    let (host, port) = (
-        arguments.next().unwrap_or_default(),
-        arguments.next().unwrap_or_default(),
-    );
+    let (host, port) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
     let answer = match port.to_str().and_then(|port| port.parse().ok()) {
         Some(port) => child_main(&host.to_string_lossy(), port),
         None => "error bad port\n".to_owned(),
@@ -206,16 +180,12 @@ pub fn answered_as_child() -> bool {
 /// The answer of the child. It waits as long as the C library does.
 fn child_main(host: &str, port: u16) -> String {
     match (host, port).to_socket_addrs() {
-        Ok(addresses) => addresses
-            .take(ADDRESSES_MAX)
-            .map(|address| format!("{address}\n"))
-            .collect(),
+        Ok(addresses) => addresses.take(ADDRESSES_MAX).map(|address| format!("{address}\n")).collect(),
         Err(error) => {
             let text = error.to_string();
             // The standard library puts its own words in front of the C library's.
-            let what = text
-                .rsplit_once("lookup address information: ")
-                .map_or(text.as_str(), |(_, what)| what);
+            let what =
+                text.rsplit_once("lookup address information: ").map_or(text.as_str(), |(_, what)| what);
             format!("error {}\n", what.replace(['\n', '\r'], " "))
         }
     }
@@ -225,10 +195,8 @@ fn child_main(host: &str, port: u16) -> String {
 /// leads nowhere, the second attempt already goes the other way.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
-    let (first, second): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .take(ADDRESSES_MAX)
-        .partition(|address| address.is_ipv4() == first_is_v4);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().take(ADDRESSES_MAX).partition(|address| address.is_ipv4() == first_is_v4);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     let mut mixed = Vec::new();
     loop {
@@ -256,17 +224,13 @@ mod tests {
 
     #[test]
     fn families_take_turns() {
-        let parse = |text: &str| -> Vec<SocketAddr> {
-            text.split(' ').map(|one| one.parse().unwrap()).collect()
-        };
+        let parse =
+            |text: &str| -> Vec<SocketAddr> { text.split(' ').map(|one| one.parse().unwrap()).collect() };
         assert_eq!(
             alternate(parse("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 2.2.2.2:1")),
             parse("[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 [::3]:1")
         );
-        assert_eq!(
-            alternate(parse("1.1.1.1:1 [::1]:1")),
-            parse("1.1.1.1:1 [::1]:1")
-        );
+        assert_eq!(alternate(parse("1.1.1.1:1 [::1]:1")), parse("1.1.1.1:1 [::1]:1"));
         assert_eq!(alternate(vec![]), vec![]);
     }
 

@@ -88,12 +88,12 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
 
 /// The collectors that are switched on.
 fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
-    let host_groups = host::Groups::from_words(&config.host_metrics)
-        .map_err(|error| SetupError(error.to_string()))?;
+    let host_groups =
+        host::Groups::from_words(&config.host_metrics).map_err(|error| SetupError(error.to_string()))?;
     let options = collect::Options { host_groups };
     let build = |name: &String| {
-        let plugin = collect::plugin(name)
-            .ok_or_else(|| SetupError(format!("no plugin is called {name}")))?;
+        let plugin =
+            collect::plugin(name).ok_or_else(|| SetupError(format!("no plugin is called {name}")))?;
         Ok((plugin.build)(&options))
     };
     config.collector_plugins.iter().map(build).collect()
@@ -153,18 +153,10 @@ impl Intake {
         endpoint.proxy = config.proxy_for(&url).map(|proxy| Proxy {
             host: proxy.host.clone(),
             port: proxy.port,
-            credentials: proxy
-                .credentials
-                .as_ref()
-                .map(|secret| secret.expose().to_owned()),
+            credentials: proxy.credentials.as_ref().map(|secret| secret.expose().to_owned()),
         });
         let path = url.path_and("/v1/series");
-        Ok(Intake {
-            endpoint,
-            url,
-            path,
-            api_key: config.api_key.expose().to_owned(),
-        })
+        Ok(Intake { endpoint, url, path, api_key: config.api_key.expose().to_owned() })
     }
 
     /// A request with this zlib body.

@@ -22,12 +22,7 @@ type Slot = (u64, u64);
 impl<T: Ord + Copy> TimerWheel<T> {
     /// No timers. Deadlines before `origin` are due at once.
     pub fn new(origin: Instant) -> Self {
-        TimerWheel {
-            origin,
-            inserted: 0,
-            due: BTreeMap::new(),
-            slots: BTreeMap::new(),
-        }
+        TimerWheel { origin, inserted: 0, due: BTreeMap::new(), slots: BTreeMap::new() }
     }
 
     /// Arms a timer; it replaces the one of the same name.
@@ -56,10 +51,7 @@ impl<T: Ord + Copy> TimerWheel<T> {
     /// that were due before it.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         let passed = now.saturating_duration_since(self.origin).as_millis() as u64;
-        let (slot, timer) = self
-            .due
-            .first_key_value()
-            .map(|(slot, timer)| (*slot, *timer))?;
+        let (slot, timer) = self.due.first_key_value().map(|(slot, timer)| (*slot, *timer))?;
         if slot.0 > passed {
             return None;
         }
@@ -92,11 +84,7 @@ mod tests {
         }
         assert_eq!(wheel.next_deadline(), Some(origin));
         assert_eq!(drain(&mut wheel, origin), [4]);
-        assert_eq!(
-            drain(&mut wheel, origin + Duration::from_micros(999)),
-            [],
-            "never early"
-        );
+        assert_eq!(drain(&mut wheel, origin + Duration::from_micros(999)), [], "never early");
         assert_eq!(drain(&mut wheel, origin + TICK), [3, 1, 2]);
         assert_eq!(drain(&mut wheel, origin + TICK * 2), [9]);
         assert_eq!(wheel.next_deadline(), None);
@@ -122,9 +110,6 @@ mod tests {
         for timer in 0..5 {
             wheel.insert(timer, origin + Duration::from_secs(u64::from(5 - timer)));
         }
-        assert_eq!(
-            drain(&mut wheel, origin + Duration::from_secs(4 * 3600)),
-            [4, 3, 2, 1, 0]
-        );
+        assert_eq!(drain(&mut wheel, origin + Duration::from_secs(4 * 3600)), [4, 3, 2, 1, 0]);
     }
 }

@@ -68,11 +68,9 @@ impl fmt::Display for TlsError {
                 write!(f, "{}: larger than {PEM_BYTES_MAX} bytes", path.display())
             }
             TlsError::Nothing(path, what) => write!(f, "{}: no {what} in PEM form", path.display()),
-            TlsError::Identity(path, error) => write!(
-                f,
-                "{}: unusable as client certificate: {error}",
-                path.display()
-            ),
+            TlsError::Identity(path, error) => {
+                write!(f, "{}: unusable as client certificate: {error}", path.display())
+            }
             TlsError::Settings(error) => write!(f, "tls settings: {error}"),
         }
     }
@@ -96,9 +94,9 @@ pub fn client_config(
             add_roots(&mut roots, path)?;
             builder.with_root_certificates(roots)
         }
-        Trust::Anyone => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptsAnyone { provider })),
+        Trust::Anyone => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptsAnyone { provider }))
+        }
     };
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -115,9 +113,7 @@ pub fn client_config(
 }
 
 fn public_roots(extra: Option<&Path>) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = extra {
         add_roots(&mut roots, path)?;
     }
@@ -136,20 +132,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let nothing = || TlsError::Nothing(path.to_owned(), "certificate");
     let text = read(path)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    certificates
-        .ok()
-        .filter(|found| !found.is_empty())
-        .ok_or_else(nothing)
+    certificates.ok().filter(|found| !found.is_empty()).ok_or_else(nothing)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |error| TlsError::Read(path.to_owned(), error);
     let mut text = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    let count = file
-        .take(PEM_BYTES_MAX + 1)
-        .read_to_end(&mut text)
-        .map_err(failed)?;
+    let count = file.take(PEM_BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;
     if u64::try_from(count).is_ok_and(|count| count <= PEM_BYTES_MAX) {
         Ok(text)
     } else {
@@ -206,9 +196,7 @@ impl ServerCertVerifier for AcceptsAnyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -228,23 +216,15 @@ mod tests {
         let empty = Path::new("/dev/null");
         let endless = Path::new("/dev/zero");
         for (trust, words) in [
-            (
-                Trust::Public(Some(missing)),
-                ["/nonexistent/ca.pem", "No such file"],
-            ),
+            (Trust::Public(Some(missing)), ["/nonexistent/ca.pem", "No such file"]),
             (Trust::Only(empty), ["/dev/null", "no certificate"]),
             (Trust::Public(Some(endless)), ["/dev/zero", "larger than"]),
         ] {
             let text = client_config(trust, None).unwrap_err().to_string();
             assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }
-        let identity = Identity {
-            certificate: empty,
-            key: empty,
-        };
-        let text = client_config(Trust::Anyone, Some(identity))
-            .unwrap_err()
-            .to_string();
+        let identity = Identity { certificate: empty, key: empty };
+        let text = client_config(Trust::Anyone, Some(identity)).unwrap_err().to_string();
         assert_eq!(text, "/dev/null: no private key in PEM form");
     }
 }

@@ -62,26 +62,16 @@ fn the_intake_records_and_answers_in_turn() {
         status(202),
     ));
     let mut stream = TcpStream::connect(address(&intake)).unwrap();
-    let deflated =
-        miniz_oxide::deflate::compress_to_vec_zlib(b"{\"series\":[{\"metric\":\"a\"}]}", 6);
+    let deflated = miniz_oxide::deflate::compress_to_vec_zlib(b"{\"series\":[{\"metric\":\"a\"}]}", 6);
     for expected in ["500", "413", "202"] {
-        let text = exchange(
-            &mut stream,
-            &post(&deflated, "Content-Encoding: deflate\r\n"),
-        )
-        .unwrap();
+        let text = exchange(&mut stream, &post(&deflated, "Content-Encoding: deflate\r\n")).unwrap();
         assert!(text.starts_with(&format!("HTTP/1.1 {expected} ")), "{text}");
     }
     let requests = intake.requests();
-    let seen: Vec<(usize, bool)> = requests
-        .iter()
-        .map(|request| (request.connection, request.acknowledged))
-        .collect();
+    let seen: Vec<(usize, bool)> =
+        requests.iter().map(|request| (request.connection, request.acknowledged)).collect();
     assert_eq!(seen, [(0, false), (0, false), (0, true)]);
-    assert_eq!(
-        json::text(json::get(&requests[0].series()[0], "metric")),
-        Some("a")
-    );
+    assert_eq!(json::text(json::get(&requests[0].series()[0], "metric")), Some("a"));
     assert_eq!(requests[0].body_bytes, deflated.len());
     assert_eq!(requests[0].header("content-encoding"), Some("deflate"));
 }
@@ -97,59 +87,28 @@ fn the_intake_breaks_connections_as_told() {
     let intake = Intake::start(in_turn(script, Behaviour::Hang));
     let attempt = || {
         let mut stream = TcpStream::connect(address(&intake)).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_millis(300)))
-            .unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         let first = exchange(&mut stream, &post(b"{}", ""));
         (first.map_err(|error| error.kind()), stream)
     };
     assert_eq!(attempt().0.unwrap(), "");
     assert!(attempt().0.unwrap().ends_with("\r\n\r\n"));
-    assert_eq!(
-        attempt().0.unwrap_err(),
-        std::io::ErrorKind::ConnectionReset
-    );
+    assert_eq!(attempt().0.unwrap_err(), std::io::ErrorKind::ConnectionReset);
     let (answered, mut stream) = attempt();
     assert!(answered.unwrap().starts_with("HTTP/1.1 202"));
-    assert_eq!(
-        stream.read(&mut [0; 1]).unwrap(),
-        0,
-        "closed after the answer"
-    );
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "closed after the answer");
     assert_eq!(attempt().0.unwrap_err(), std::io::ErrorKind::WouldBlock);
     assert!(intake.wait_for(SOON, |requests| requests.len() == 5));
-    assert_eq!(
-        intake
-            .requests()
-            .iter()
-            .filter(|request| request.stored)
-            .count(),
-        5
-    );
-    assert_eq!(
-        intake
-            .requests()
-            .iter()
-            .filter(|request| request.acknowledged)
-            .count(),
-        1
-    );
+    assert_eq!(intake.requests().iter().filter(|request| request.stored).count(), 5);
+    assert_eq!(intake.requests().iter().filter(|request| request.acknowledged).count(), 1);
 }
 
 #[test]
 fn the_intake_answers_by_what_a_body_holds() {
     let intake = Intake::start(when_body_has("culprit", status(400)));
     let mut stream = TcpStream::connect(address(&intake)).unwrap();
-    assert!(
-        exchange(&mut stream, &post(b"{\"a\":\"culprit\"}", ""))
-            .unwrap()
-            .starts_with("HTTP/1.1 400")
-    );
-    assert!(
-        exchange(&mut stream, &post(b"{\"a\":\"good\"}", ""))
-            .unwrap()
-            .starts_with("HTTP/1.1 202")
-    );
+    assert!(exchange(&mut stream, &post(b"{\"a\":\"culprit\"}", "")).unwrap().starts_with("HTTP/1.1 400"));
+    assert!(exchange(&mut stream, &post(b"{\"a\":\"good\"}", "")).unwrap().starts_with("HTTP/1.1 202"));
 }
 
 #[test]
@@ -157,65 +116,39 @@ fn the_intake_speaks_tls_under_a_private_authority() {
     let pki = Pki::new();
     let intake = Intake::start_tls(&pki, |_| status(202));
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(pki.ca_file()).unwrap())
-        .unwrap();
-    let config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+    roots.add(CertificateDer::from_pem_file(pki.ca_file()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let config = Arc::new(config);
     for name in ["127.0.0.1", "localhost"] {
         for _ in 0..2 {
             let session =
-                ClientConnection::new(Arc::clone(&config), ServerName::try_from(name).unwrap())
-                    .unwrap();
-            let mut stream =
-                StreamOwned::new(session, TcpStream::connect(address(&intake)).unwrap());
-            assert!(
-                exchange(&mut stream, &post(b"{}", ""))
-                    .unwrap()
-                    .starts_with("HTTP/1.1 202")
-            );
+                ClientConnection::new(Arc::clone(&config), ServerName::try_from(name).unwrap()).unwrap();
+            let mut stream = StreamOwned::new(session, TcpStream::connect(address(&intake)).unwrap());
+            assert!(exchange(&mut stream, &post(b"{}", "")).unwrap().starts_with("HTTP/1.1 202"));
         }
     }
-    let resumed: Vec<bool> = intake
-        .requests()
-        .iter()
-        .map(|request| request.resumed)
-        .collect();
+    let resumed: Vec<bool> = intake.requests().iter().map(|request| request.resumed).collect();
     assert_eq!(resumed, [false, true, false, true]);
 }
 
 #[test]
 fn redis_keeps_what_it_was_told_to_over_a_restart() {
-    let Some(mut redis) = RedisServer::start_with(&Options {
-        append_only: true,
-        ..Options::default()
-    }) else {
+    let Some(mut redis) = RedisServer::start_with(&Options { append_only: true, ..Options::default() })
+    else {
         return;
     };
     let mut client = redis.client();
     client.push(RAW, "k", Some(1.5), Some(b"\xff"));
     client.push(RAW, "no-value", Some(2.0), None);
-    client.fill(
-        WRAPPED,
-        "w",
-        &[(2.0, "b".to_owned()), (1.0, "a".to_owned())],
-    );
+    client.fill(WRAPPED, "w", &[(2.0, "b".to_owned()), (1.0, "a".to_owned())]);
     redis.stop();
     redis.launch();
     let mut client = redis.client();
-    assert_eq!(
-        client.sizes(),
-        Sizes {
-            raw: 2,
-            claimed: 0,
-            wrapped: 2
-        }
-    );
+    assert_eq!(client.sizes(), Sizes { raw: 2, claimed: 0, wrapped: 2 });
     assert_eq!(client.records(WRAPPED), ["a", "b"]);
     client.run::<()>(&["FLUSHALL"]);
     assert_eq!(client.sizes(), Sizes::EMPTY);
@@ -223,10 +156,7 @@ fn redis_keeps_what_it_was_told_to_over_a_restart() {
 
 #[test]
 fn redis_with_a_password_lets_only_those_in_who_know_it() {
-    let options = Options {
-        password: Some("se cret"),
-        ..Options::default()
-    };
+    let options = Options { password: Some("se cret"), ..Options::default() };
     let Some(redis) = RedisServer::start_with(&options) else {
         return;
     };
@@ -244,25 +174,13 @@ fn the_proxy_loses_what_it_is_told_to_lose() {
         return;
     };
     let proxy = RedisProxy::start(&redis.socket());
-    let open = || {
-        redis::Client::open(proxy.url())
-            .unwrap()
-            .get_connection()
-            .unwrap()
-    };
-    let increment =
-        |connection: &mut redis::Connection| redis::cmd("INCR").arg("n").query::<i64>(connection);
+    let open = || redis::Client::open(proxy.url()).unwrap().get_connection().unwrap();
+    let increment = |connection: &mut redis::Connection| redis::cmd("INCR").arg("n").query::<i64>(connection);
     assert_eq!(increment(&mut open()).unwrap(), 1);
-    proxy.set(Trouble::LoseReply {
-        command: "INCR",
-        times: 1,
-    });
+    proxy.set(Trouble::LoseReply { command: "INCR", times: 1 });
     assert!(increment(&mut open()).is_err());
     assert!(proxy.is_spent());
-    proxy.set(Trouble::LoseCommand {
-        command: "INCR",
-        times: 2,
-    });
+    proxy.set(Trouble::LoseCommand { command: "INCR", times: 2 });
     assert!(increment(&mut open()).is_err());
     assert!(!proxy.is_spent());
     assert!(increment(&mut open()).is_err());
@@ -276,14 +194,7 @@ fn the_proxy_loses_what_it_is_told_to_lose() {
         .map(|(list,): (Vec<_>,)| list)
         .unwrap();
     assert_eq!(queue, [Some(b"2".to_vec()), None]);
-    assert_eq!(
-        proxy
-            .commands()
-            .iter()
-            .filter(|name| *name == "INCR")
-            .count(),
-        4
-    );
+    assert_eq!(proxy.commands().iter().filter(|name| *name == "INCR").count(), 4);
 }
 
 #[test]

@@ -25,16 +25,10 @@ fn numbers_compare_with_a_tolerance() {
     assert!(!json::close(1.0, 1.000_001));
     assert!(!json::close(0.0, 1e-12));
     let big =
-        json::parse("[9223372036854775808, 10000000000000000000000000, -1, {\"$float\": \"nan\"}]")
-            .unwrap();
-    let numbers: Vec<Option<f64>> = json::items(Some(&big))
-        .iter()
-        .map(|value| json::number(Some(value)))
-        .collect();
-    assert_eq!(
-        numbers[..3],
-        [Some(9_223_372_036_854_775_808.0), Some(1e25), Some(-1.0)]
-    );
+        json::parse("[9223372036854775808, 10000000000000000000000000, -1, {\"$float\": \"nan\"}]").unwrap();
+    let numbers: Vec<Option<f64>> =
+        json::items(Some(&big)).iter().map(|value| json::number(Some(value))).collect();
+    assert_eq!(numbers[..3], [Some(9_223_372_036_854_775_808.0), Some(1e25), Some(-1.0)]);
     assert!(numbers[3].unwrap().is_nan());
 }
 
@@ -44,16 +38,10 @@ fn requests_follow_each_other_on_one_connection() {
         POST /b HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n";
     let mut buffer = Vec::new();
     let first = read_request(&mut wire, &mut buffer).unwrap().unwrap();
-    assert_eq!(
-        (first.path.as_str(), first.body.as_slice(), first.wire_bytes),
-        ("/a", &b"abc"[..], 51)
-    );
+    assert_eq!((first.path.as_str(), first.body.as_slice(), first.wire_bytes), ("/a", &b"abc"[..], 51));
     assert_eq!(first.header("host"), Some("x"));
     let second = read_request(&mut wire, &mut buffer).unwrap().unwrap();
-    assert_eq!(
-        (second.path.as_str(), second.body.as_slice()),
-        ("/b", &b"def"[..])
-    );
+    assert_eq!((second.path.as_str(), second.body.as_slice()), ("/b", &b"def"[..]));
     assert_eq!(read_request(&mut wire, &mut buffer).unwrap(), None);
 }
 
@@ -82,11 +70,7 @@ fn the_last_point_of_a_second_wins() {
     };
     let requests = [
         request(&body("[[10,1],[11,2]]"), true, false),
-        request(
-            &body("[[11,5]]").replace("[\"y:2\",\"x:1\"]", "[\"x:1\",\"y:2\"]"),
-            true,
-            true,
-        ),
+        request(&body("[[11,5]]").replace("[\"y:2\",\"x:1\"]", "[\"x:1\",\"y:2\"]"), true, true),
         request(&body("[[12,100]]"), false, false),
     ];
     assert!(json::close(Store::stored(&requests).sum("a"), 6.0));

@@ -30,26 +30,13 @@ fn get_and_post_share_a_connection() {
     });
     let (mut client, mut poll) = client(server.port);
     let response = exchange(&mut client, &mut poll, Request::get("example.com", "/a")).unwrap();
-    assert_eq!(
-        (
-            response.status,
-            response.body.as_slice(),
-            response.keep_alive
-        ),
-        (200, &b"first"[..], true)
-    );
+    assert_eq!((response.status, response.body.as_slice(), response.keep_alive), (200, &b"first"[..], true));
     assert!(client.is_idle() && client.is_connected() && client.deadline().is_none());
     let sent_bytes = client.bytes_sent();
-    let response = exchange(
-        &mut client,
-        &mut poll,
-        Request::post("example.com", "/b", b"body".to_vec()),
-    )
-    .unwrap();
+    let response =
+        exchange(&mut client, &mut poll, Request::post("example.com", "/b", b"body".to_vec())).unwrap();
     assert_eq!(response.body, b"second");
-    assert!(
-        sent_bytes > 60 && client.bytes_sent() > sent_bytes + 60 && client.bytes_received() > 80
-    );
+    assert!(sent_bytes > 60 && client.bytes_sent() > sent_bytes + 60 && client.bytes_received() > 80);
     drop(client);
     server.join();
 }
@@ -93,9 +80,7 @@ fn a_refusal_before_the_whole_request_is_read_counts() {
     let server = Server::run(|listener| {
         let mut stream = accept(&listener);
         stream.read_exact(&mut [0; 100]).unwrap();
-        stream
-            .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n").unwrap();
         // Whoever reads on gets the answer; the client is to stop by itself.
         std::io::copy(&mut stream, &mut std::io::sink()).ok();
     });
@@ -113,31 +98,19 @@ fn refused_and_nonsense() {
     let port = closed.port;
     let (mut client, mut poll) = client(port);
     let failure = exchange(&mut client, &mut poll, Request::get("h", "/")).unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        format!("connect 127.0.0.1:{port}: connection refused")
-    );
+    assert_eq!(failure.to_string(), format!("connect 127.0.0.1:{port}: connection refused"));
     assert!(matches!(failure, Failure::Connect(_)));
 
     let bad = Request::get("h", "/").with_header("DD-API-KEY", "hunter2\n");
     let failure = exchange(&mut client, &mut poll, bad).unwrap_err();
-    assert!(
-        matches!(failure, Failure::Request(_)) && !failure.to_string().contains("hunter2"),
-        "{failure}"
-    );
+    assert!(matches!(failure, Failure::Request(_)) && !failure.to_string().contains("hunter2"), "{failure}");
 }
 
 #[test]
 fn answers_that_are_none_or_too_large() {
     for (bytes, expected) in [
-        (
-            &b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n"[..],
-            "answer is not HTTP/1.1",
-        ),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n",
-            "larger than 65536 bytes",
-        ),
+        (&b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n"[..], "answer is not HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", "larger than 65536 bytes"),
     ] {
         let server = Server::run(move |listener| {
             let mut stream = accept(&listener);
@@ -163,18 +136,8 @@ fn a_large_answer_takes_several_turns() {
         answer(&mut stream, &body);
     });
     let (mut client, mut poll) = client(server.port);
-    let limits = ExchangeLimits {
-        body_bytes_max: 5_000_000,
-        ..ExchangeLimits::default()
-    };
-    client
-        .start(
-            Request::get("h", "/"),
-            limits,
-            poll.registry(),
-            Instant::now(),
-        )
-        .unwrap();
+    let limits = ExchangeLimits { body_bytes_max: 5_000_000, ..ExchangeLimits::default() };
+    client.start(Request::get("h", "/"), limits, poll.registry(), Instant::now()).unwrap();
     assert!(outcome(&mut client, &mut poll).unwrap().body == expected.as_bytes());
     server.join();
 }
@@ -189,14 +152,7 @@ fn a_new_exchange_gives_up_the_old_one() {
         answer(&mut stream, "x");
     });
     let (mut client, mut poll) = client(server.port);
-    client
-        .start(
-            Request::get("h", "/"),
-            ExchangeLimits::default(),
-            poll.registry(),
-            Instant::now(),
-        )
-        .unwrap();
+    client.start(Request::get("h", "/"), ExchangeLimits::default(), poll.registry(), Instant::now()).unwrap();
     assert_eq!(get(&mut client, &mut poll), "x");
     client.reset();
     assert!(client.is_idle() && !client.is_connected());
@@ -205,8 +161,7 @@ fn a_new_exchange_gives_up_the_old_one() {
 
 #[test]
 fn unix_sockets() {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("{}.sock", std::process::id()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.sock", std::process::id()));
     std::fs::remove_file(&path).ok();
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let server = std::thread::spawn(move || {
@@ -217,23 +172,12 @@ fn unix_sockets() {
     let mut poll = Poll::new().unwrap();
     let mut client = HttpClient::new(Endpoint::unix(&path), TOKEN);
     assert_eq!(
-        exchange(
-            &mut client,
-            &mut poll,
-            Request::get("docker", "/containers/json")
-        )
-        .unwrap()
-        .body,
+        exchange(&mut client, &mut poll, Request::get("docker", "/containers/json")).unwrap().body,
         b"[]"
     );
     server.join().unwrap();
     std::fs::remove_file(&path).unwrap();
     client.reset();
     let failure = exchange(&mut client, &mut poll, Request::get("docker", "/")).unwrap_err();
-    assert!(
-        failure
-            .to_string()
-            .ends_with(".sock: no such file or directory"),
-        "{failure}"
-    );
+    assert!(failure.to_string().ends_with(".sock: no such file or directory"), "{failure}");
 }

@@ -29,35 +29,22 @@ fn this_program_resolves() {
     let addresses = resolve("localhost", program).unwrap();
     assert!(!addresses.is_empty() && addresses.len() <= ADDRESSES_MAX);
     assert!(
-        addresses
-            .iter()
-            .all(|address| address.ip().is_loopback() && address.port() == 8125),
+        addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 8125),
         "{addresses:?}"
     );
     // Longer than a name can be: refused without asking anyone.
     let name = "a".repeat(300);
     let error = resolve(&name, program).unwrap_err();
-    assert!(
-        matches!(&error, ResolveError::Refused { what, .. } if !what.is_empty()),
-        "{error:?}"
-    );
-    assert!(
-        !error.to_string().contains("lookup address information"),
-        "{error}"
-    );
+    assert!(matches!(&error, ResolveError::Refused { what, .. } if !what.is_empty()), "{error:?}");
+    assert!(!error.to_string().contains("lookup address information"), "{error}");
 }
 
 #[test]
 fn other_programs_are_not_believed() {
-    for (program, expected) in [
-        ("true", "no answer"),
-        ("echo", "unreadable answer"),
-        ("yes", "answer too long"),
-    ] {
+    for (program, expected) in
+        [("true", "no answer"), ("echo", "unreadable answer"), ("yes", "answer too long")]
+    {
         let error = resolve("example.com", program).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("name example.com: resolver process: {expected}")
-        );
+        assert_eq!(error.to_string(), format!("name example.com: resolver process: {expected}"));
     }
 }

@@ -10,14 +10,7 @@ use mio::Poll;
 use crate::support::*;
 
 fn start(client: &mut HttpClient, poll: &Poll, now: Instant) {
-    client
-        .start(
-            Request::get("h", "/"),
-            ExchangeLimits::default(),
-            poll.registry(),
-            now,
-        )
-        .unwrap();
+    client.start(Request::get("h", "/"), ExchangeLimits::default(), poll.registry(), now).unwrap();
 }
 
 #[test]
@@ -62,9 +55,7 @@ fn connection_close_is_obeyed() {
     let server = Server::run(|listener| {
         let mut stream = accept(&listener);
         read_request(&mut stream);
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx")
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx").unwrap();
         assert_eq!(read_request(&mut stream), "");
     });
     let (mut client, mut poll) = client(server.port);
@@ -93,10 +84,7 @@ fn a_reused_connection_that_breaks_is_tried_again_once() {
     let (mut client, mut poll) = client(server.port);
     assert_eq!(get(&mut client, &mut poll), "one");
     let post = || Request::post("h", "/", b"payload".to_vec());
-    assert_eq!(
-        exchange(&mut client, &mut poll, post()).unwrap().body,
-        b"two"
-    );
+    assert_eq!(exchange(&mut client, &mut poll, post()).unwrap().body, b"two");
     let failure = exchange(&mut client, &mut poll, post()).unwrap_err();
     assert!(matches!(failure, Failure::Closed(_)), "{failure:?}");
     assert!(client.is_idle() && !client.is_connected());
@@ -113,18 +101,12 @@ fn no_second_attempt_after_part_of_an_answer() {
         stream.write_all(b"HTTP/1.1 2").unwrap();
         drop(stream);
         listener.set_nonblocking(true).unwrap();
-        assert_eq!(
-            listener.accept().unwrap_err().kind(),
-            std::io::ErrorKind::WouldBlock
-        );
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     });
     let (mut client, mut poll) = client(server.port);
     assert_eq!(get(&mut client, &mut poll), "one");
     let failure = exchange(&mut client, &mut poll, Request::get("h", "/")).unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "connection closed after 10 bytes of the answer"
-    );
+    assert_eq!(failure.to_string(), "connection closed after 10 bytes of the answer");
     server.join();
 }
 
@@ -153,20 +135,10 @@ fn a_silent_server_runs_out_of_time() {
         assert!(client.ready(poll.registry(), now).is_none());
         turn(&mut poll, Duration::from_millis(10));
     }
-    assert!(
-        client
-            .ready(poll.registry(), now + Duration::from_secs(19))
-            .is_none()
-    );
+    assert!(client.ready(poll.registry(), now + Duration::from_secs(19)).is_none());
     assert_eq!(client.deadline(), Some(now + Duration::from_secs(20)));
-    let failure = client
-        .ready(poll.registry(), now + Duration::from_secs(30))
-        .unwrap()
-        .unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "waiting for the answer took longer than 20 s"
-    );
+    let failure = client.ready(poll.registry(), now + Duration::from_secs(30)).unwrap().unwrap_err();
+    assert_eq!(failure.to_string(), "waiting for the answer took longer than 20 s");
     assert!(client.is_idle() && client.deadline().is_none());
     server.join();
 }

@@ -8,9 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chouette_iot::protocol::http::{Request, Response};
-use chouette_iot::runtime::connection::{
-    Connection, ConnectionError, Endpoint, Progress, Received,
-};
+use chouette_iot::runtime::connection::{Connection, ConnectionError, Endpoint, Progress, Received};
 use chouette_iot::runtime::http_client::{ExchangeLimits, Failure, HttpClient};
 use mio::{Events, Poll, Token};
 use rcgen::{CertificateParams, Issuer, KeyPair};
@@ -32,10 +30,7 @@ impl Server {
     pub fn run(script: impl FnOnce(TcpListener) + Send + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        Server {
-            port,
-            thread: std::thread::spawn(move || script(listener)),
-        }
+        Server { port, thread: std::thread::spawn(move || script(listener)) }
     }
 
     pub fn join(self) {
@@ -47,10 +42,7 @@ impl Server {
 
 /// A client of a plain server.
 pub fn client(port: u16) -> (HttpClient, Poll) {
-    (
-        HttpClient::new(Endpoint::tcp("127.0.0.1", port), TOKEN),
-        Poll::new().unwrap(),
-    )
+    (HttpClient::new(Endpoint::tcp("127.0.0.1", port), TOKEN), Poll::new().unwrap())
 }
 
 /// A port that nobody listens on, nor will while this is held: a connection starts there.
@@ -63,10 +55,7 @@ pub fn closed_port() -> ClosedPort {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let port = stream.local_addr().unwrap().port();
-    ClosedPort {
-        port,
-        _held: (listener, stream),
-    }
+    ClosedPort { port, _held: (listener, stream) }
 }
 
 pub fn accept(listener: &TcpListener) -> TcpStream {
@@ -87,20 +76,15 @@ pub fn read_request(stream: &mut impl Read) -> String {
         request.push(byte[0]);
     }
     let head = String::from_utf8(request).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |n| n.parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     head + &String::from_utf8_lossy(&body)
 }
 
 pub fn answer(stream: &mut impl Write, body: &str) {
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(answer.as_bytes()).unwrap();
     stream.flush().unwrap();
 }
@@ -126,17 +110,8 @@ pub fn outcome(client: &mut HttpClient, poll: &mut Poll) -> Result<Response, Fai
     panic!("no outcome: {client:?}");
 }
 
-pub fn exchange(
-    client: &mut HttpClient,
-    poll: &mut Poll,
-    request: Request,
-) -> Result<Response, Failure> {
-    client.start(
-        request,
-        ExchangeLimits::default(),
-        poll.registry(),
-        Instant::now(),
-    )?;
+pub fn exchange(client: &mut HttpClient, poll: &mut Poll, request: Request) -> Result<Response, Failure> {
+    client.start(request, ExchangeLimits::default(), poll.registry(), Instant::now())?;
     outcome(client, poll)
 }
 
@@ -196,52 +171,36 @@ impl Authority {
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = temporary(name, "ca.pem", &params.self_signed(&key).unwrap().pem());
-        Authority {
-            issuer: Issuer::new(params, key),
-            pem,
-        }
+        Authority { issuer: Issuer::new(params, key), pem }
     }
 
     /// Settings of a server with this name or address; `client_ca` demands a certificate of the client.
     pub fn server(&self, name: &str, client_ca: bool) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &self.issuer)
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
             .unwrap();
-        let builder =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap();
         let builder = if client_ca {
             let mut roots = rustls::RootCertStore::empty();
-            roots
-                .add(rustls::pki_types::pem::PemObject::from_pem_file(&self.pem).unwrap())
-                .unwrap();
+            roots.add(rustls::pki_types::pem::PemObject::from_pem_file(&self.pem).unwrap()).unwrap();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-                Arc::new(roots),
-                provider,
-            );
+            let verifier =
+                rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.build().unwrap())
         } else {
             builder.with_no_client_auth()
         };
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Arc::new(
-            builder
-                .with_single_cert(vec![certificate.der().clone()], key)
-                .unwrap(),
-        )
+        Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
 
     /// Files of a client's certificate and key.
     pub fn client(&self, name: &str) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &self.issuer)
-            .unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         (
             temporary(name, "client.pem", &certificate.pem()),
             temporary(name, "client.key", &key.serialize_pem()),
@@ -249,10 +208,7 @@ impl Authority {
     }
 }
 
-pub fn serve_tls(
-    stream: TcpStream,
-    config: &Arc<ServerConfig>,
-) -> StreamOwned<ServerConnection, TcpStream> {
+pub fn serve_tls(stream: TcpStream, config: &Arc<ServerConfig>) -> StreamOwned<ServerConnection, TcpStream> {
     StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream)
 }
 

@@ -19,10 +19,7 @@ fn through(proxy_port: u16, host: &str, port: u16) -> Endpoint {
         port: proxy_port,
         credentials: Some("user:hunter2".to_owned()),
     };
-    Endpoint {
-        proxy: Some(proxy),
-        ..Endpoint::tcp(host, port)
-    }
+    Endpoint { proxy: Some(proxy), ..Endpoint::tcp(host, port) }
 }
 
 /// The name means something only to the proxy, which leads to the server behind it; TLS is between the ends.
@@ -52,10 +49,7 @@ fn tls_through_a_tunnel() {
         forth.join().unwrap();
     });
     let tls = client_config(Trust::Only(&authority.pem), None).unwrap();
-    let endpoint = Endpoint {
-        tls: Some(tls),
-        ..through(proxy.port, "intake.example.com", 443)
-    };
+    let endpoint = Endpoint { tls: Some(tls), ..through(proxy.port, "intake.example.com", 443) };
     let mut poll = Poll::new().unwrap();
     let mut client = HttpClient::new(endpoint, TOKEN);
     assert_eq!(get(&mut client, &mut poll), "ok");
@@ -71,14 +65,8 @@ fn a_proxy_that_refuses() {
             &b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..],
             "credentials refused or missing (status 407)",
         ),
-        (
-            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno.",
-            "status 403",
-        ),
-        (
-            b"HTTP/1.1 200 OK\r\n\r\nsurprise",
-            "the proxy says more than it was asked",
-        ),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno.", "status 403"),
+        (b"HTTP/1.1 200 OK\r\n\r\nsurprise", "the proxy says more than it was asked"),
         (b"", "connection closed before an answer"),
     ] {
         let proxy = Server::run(move |listener| {
@@ -92,10 +80,7 @@ fn a_proxy_that_refuses() {
         let mut client = HttpClient::new(through(proxy.port, "intake.example.com", 443), TOKEN);
         let failure = exchange(&mut client, &mut poll, Request::get("h", "/")).unwrap_err();
         assert!(matches!(failure, Failure::Proxy(_)), "{failure:?}");
-        assert_eq!(
-            failure.to_string(),
-            format!("proxy 127.0.0.1:{}: {expected}", proxy.port)
-        );
+        assert_eq!(failure.to_string(), format!("proxy 127.0.0.1:{}: {expected}", proxy.port));
         assert!(!format!("{failure:?} {client:?}").contains("hunter2"));
         proxy.join();
     }
@@ -128,20 +113,13 @@ fn a_proxy_that_says_too_much_or_nothing() {
     let endpoint = through(proxy.port, "intake.example.com", 443);
     let mut connection = Connection::dial(&endpoint, TOKEN, poll.registry(), now);
     while connection.wire_bytes().0 == 0 {
-        assert!(matches!(
-            connection.drive(poll.registry(), now),
-            Progress::Waiting
-        ));
+        assert!(matches!(connection.drive(poll.registry(), now), Progress::Waiting));
         turn(&mut poll, Duration::from_millis(10));
     }
-    let Progress::Failed(error) = connection.drive(poll.registry(), now + Duration::from_secs(30))
-    else {
+    let Progress::Failed(error) = connection.drive(poll.registry(), now + Duration::from_secs(30)) else {
         panic!("still waiting");
     };
-    assert_eq!(
-        error.to_string(),
-        format!("proxy 127.0.0.1:{}: no answer within 10 s", proxy.port)
-    );
+    assert_eq!(error.to_string(), format!("proxy 127.0.0.1:{}: no answer within 10 s", proxy.port));
     drop(connection);
     proxy.join();
 }

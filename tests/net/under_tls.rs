@@ -15,10 +15,7 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::support::*;
 
 fn endpoint(port: u16, tls: &Arc<ClientConfig>) -> Endpoint {
-    Endpoint {
-        tls: Some(Arc::clone(tls)),
-        ..Endpoint::tcp("127.0.0.1", port)
-    }
+    Endpoint { tls: Some(Arc::clone(tls)), ..Endpoint::tcp("127.0.0.1", port) }
 }
 
 fn trusting(ca: &Path) -> Arc<ClientConfig> {
@@ -75,10 +72,7 @@ fn the_second_connection_resumes_the_session() {
     client.reset();
     assert_eq!(get(&mut client, &mut poll), "ok");
     assert_eq!(client.is_resumed(), Some(true));
-    assert!(
-        client.bytes_received() - received_bytes < received_bytes,
-        "resumption saves bytes"
-    );
+    assert!(client.bytes_received() - received_bytes < received_bytes, "resumption saves bytes");
     assert!(client.bytes_sent() - sent_bytes < 2 * sent_bytes);
     drop(client);
     server.join();
@@ -95,21 +89,13 @@ fn a_large_body_passes_and_a_small_one_is_one_record() {
         let mut record = [0; 4096];
         let length = stream.read(&mut record).unwrap();
         let request = String::from_utf8_lossy(&record[..length]).into_owned();
-        assert!(
-            request.starts_with("POST") && request.ends_with("small"),
-            "one record: {request}"
-        );
+        assert!(request.starts_with("POST") && request.ends_with("small"), "one record: {request}");
         answer(&mut stream, "ok");
     });
     let mut poll = Poll::new().unwrap();
     let mut client = HttpClient::new(endpoint(server.port, &trusting(&authority.pem)), TOKEN);
     for body in [vec![b'x'; 3_000_000], b"small".to_vec()] {
-        assert_eq!(
-            exchange(&mut client, &mut poll, Request::post("h", "/", body))
-                .unwrap()
-                .body,
-            b"ok"
-        );
+        assert_eq!(exchange(&mut client, &mut poll, Request::post("h", "/", body)).unwrap().body, b"ok");
     }
     server.join();
 }
@@ -124,10 +110,7 @@ fn the_request_travels_with_the_end_of_the_handshake() {
     let now = Instant::now();
     let mut connection = Connection::dial(&endpoint, TOKEN, poll.registry(), now);
     while connection.wire_bytes().0 == 0 {
-        assert!(matches!(
-            connection.drive(poll.registry(), now),
-            Progress::Waiting
-        ));
+        assert!(matches!(connection.drive(poll.registry(), now), Progress::Waiting));
         turn(&mut poll, Duration::from_millis(10));
     }
     let hello_bytes = connection.wire_bytes().0;
@@ -162,12 +145,7 @@ fn a_wrong_name_is_refused() {
     let authority = Authority::new("wrong-name");
     let failure = refused("example.com", &trusting(&authority.pem), &authority);
     assert!(matches!(failure, Failure::Tls(_)), "{failure:?}");
-    assert!(
-        failure
-            .to_string()
-            .contains("not valid for name \"127.0.0.1\""),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains("not valid for name \"127.0.0.1\""), "{failure}");
 }
 
 #[test]
@@ -180,12 +158,7 @@ fn an_unknown_authority_is_refused() {
     ] {
         let failure = refused("127.0.0.1", &tls, &authority);
         assert!(matches!(failure, Failure::Tls(_)), "{failure:?}");
-        assert!(
-            failure
-                .to_string()
-                .starts_with("tls: invalid peer certificate"),
-            "{failure}"
-        );
+        assert!(failure.to_string().starts_with("tls: invalid peer certificate"), "{failure}");
     }
 }
 
@@ -194,27 +167,16 @@ fn anyone_is_accepted_on_demand_and_client_certificates_are_shown() {
     let authority = Authority::new("kubelet");
     let server = serve(authority.server("example.com", true), 1, 1);
     let (certificate, key) = authority.client("kubelet-client");
-    let identity = Identity {
-        certificate: &certificate,
-        key: &key,
-    };
+    let identity = Identity { certificate: &certificate, key: &key };
     let tls = client_config(Trust::Anyone, Some(identity)).unwrap();
     let mut poll = Poll::new().unwrap();
     let mut client = HttpClient::new(endpoint(server.port, &tls), TOKEN);
     assert_eq!(get(&mut client, &mut poll), "ok");
     server.join();
 
-    let wrong = Identity {
-        certificate: &key,
-        key: &key,
-    };
-    let text = client_config(Trust::Anyone, Some(wrong))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.ends_with("client.key: no certificate in PEM form"),
-        "{text}"
-    );
+    let wrong = Identity { certificate: &key, key: &key };
+    let text = client_config(Trust::Anyone, Some(wrong)).unwrap_err().to_string();
+    assert!(text.ends_with("client.key: no certificate in PEM form"), "{text}");
 }
 
 #[test]
@@ -244,9 +206,7 @@ fn a_server_that_is_not_tls_or_silent() {
     let tls = trusting(&authority.pem);
     let server = Server::run(|listener| {
         let mut stream = accept(&listener);
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         std::io::copy(&mut stream, &mut std::io::sink()).ok();
     });
     let mut poll = Poll::new().unwrap();
@@ -259,27 +219,16 @@ fn a_server_that_is_not_tls_or_silent() {
         std::io::copy(&mut accept(&listener), &mut std::io::sink()).unwrap();
     });
     let now = Instant::now();
-    let mut connection =
-        Connection::dial(&endpoint(server.port, &tls), TOKEN, poll.registry(), now);
+    let mut connection = Connection::dial(&endpoint(server.port, &tls), TOKEN, poll.registry(), now);
     while connection.wire_bytes().0 == 0 {
-        assert!(matches!(
-            connection.drive(poll.registry(), now),
-            Progress::Waiting
-        ));
+        assert!(matches!(connection.drive(poll.registry(), now), Progress::Waiting));
         turn(&mut poll, Duration::from_millis(10));
     }
-    let Progress::Failed(error) = connection.drive(poll.registry(), now + Duration::from_secs(10))
-    else {
+    let Progress::Failed(error) = connection.drive(poll.registry(), now + Duration::from_secs(10)) else {
         panic!("still waiting");
     };
-    assert_eq!(
-        error.to_string(),
-        "no answer to the TLS handshake within 10 s"
-    );
-    assert!(matches!(
-        Failure::from(error),
-        Failure::Tls(ConnectionError::TimedOut { .. })
-    ));
+    assert_eq!(error.to_string(), "no answer to the TLS handshake within 10 s");
+    assert!(matches!(Failure::from(error), Failure::Tls(ConnectionError::TimedOut { .. })));
     drop(connection);
     server.join();
 }

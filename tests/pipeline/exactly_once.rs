@@ -17,10 +17,7 @@ const TERM_LIMIT: Duration = Duration::from_secs(6);
 fn assert_counted_once(bench: &Bench, samples: usize) {
     assert!(bench.drained(PATIENT), "{:?}", bench.redis.client().sizes());
     let sum = bench.store().sum("load");
-    assert!(
-        json::close(sum, samples as f64),
-        "{sum} of {samples} samples"
-    );
+    assert!(json::close(sum, samples as f64), "{sum} of {samples} samples");
 }
 
 /// Where in its work the agent is hit.
@@ -84,11 +81,7 @@ fn over_a_sigterm_in_the_middle_of_work() {
         let asked = Instant::now();
         agent.signal("TERM");
         assert_eq!(agent.wait(SOON), Some(0), "{moment:?}");
-        assert!(
-            asked.elapsed() <= TERM_LIMIT,
-            "{moment:?}: it took {:?}",
-            asked.elapsed()
-        );
+        assert!(asked.elapsed() <= TERM_LIMIT, "{moment:?}: it took {:?}", asked.elapsed());
         let _successor = Agent::run(&env);
         eprintln!("ended at {moment:?}");
         assert_counted_once(&bench, SAMPLES);
@@ -104,28 +97,19 @@ fn over_trouble_with_exec(trouble: Trouble) {
     proxy.set(trouble);
     push_ones(&mut bench.redis.client(), "load", SAMPLES / 3);
     let mut agent = Agent::run(&bench.env_with(&[("REDIS_URL", &proxy.url())]));
-    assert!(
-        wait_until(PATIENT, || proxy.is_spent()),
-        "it did not come to the trouble"
-    );
+    assert!(wait_until(PATIENT, || proxy.is_spent()), "it did not come to the trouble");
     assert_counted_once(&bench, SAMPLES / 3);
     assert!(agent.is_running());
 }
 
 #[test]
 fn when_the_replies_to_commits_are_lost() {
-    over_trouble_with_exec(Trouble::LoseReply {
-        command: "EXEC",
-        times: 4,
-    });
+    over_trouble_with_exec(Trouble::LoseReply { command: "EXEC", times: 4 });
 }
 
 #[test]
 fn when_commits_do_not_reach_redis() {
-    over_trouble_with_exec(Trouble::LoseCommand {
-        command: "EXEC",
-        times: 4,
-    });
+    over_trouble_with_exec(Trouble::LoseCommand { command: "EXEC", times: 4 });
 }
 
 #[test]
@@ -175,9 +159,7 @@ fn when_records_keep_coming_in() {
         client.fill(RAW, &format!("round-{round}"), &records);
         // The next round is written while this one is aggregated or waits in an open bucket.
         let seen = bench.intake.requests().len();
-        bench
-            .intake
-            .wait_for(Duration::from_millis(300), |requests| requests.len() > seen);
+        bench.intake.wait_for(Duration::from_millis(300), |requests| requests.len() > seen);
     }
     assert_counted_once(&bench, ROUNDS * 50);
 }

@@ -9,10 +9,7 @@ use crate::{Bench, arrives, push_gauge, run_until_ready};
 /// Commands that Redis has carried out for others than this client.
 fn commands(client: &mut Client) -> u64 {
     let statistics: String = client.run(&["INFO", "stats"]);
-    let count = statistics
-        .lines()
-        .find_map(|line| line.strip_prefix("total_commands_processed:"))
-        .unwrap();
+    let count = statistics.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap();
     count.trim().parse().unwrap()
 }
 
@@ -44,16 +41,9 @@ fn nothing_is_logged_and_nothing_is_sent_while_there_is_nothing_to_do() {
     };
     let agent = idle_agent(&bench);
     let log = agent.stderr();
-    assert!(
-        rounds_pass(&mut bench.redis.client(), 6),
-        "the agent has stopped looking for work"
-    );
+    assert!(rounds_pass(&mut bench.redis.client(), 6), "the agent has stopped looking for work");
     assert_eq!(agent.stderr(), log, "an idle agent writes to its log");
-    assert_eq!(
-        bench.intake.requests().len(),
-        1,
-        "an idle agent sends requests"
-    );
+    assert_eq!(bench.intake.requests().len(), 1, "an idle agent sends requests");
 }
 
 #[test]
@@ -68,10 +58,5 @@ fn a_round_with_work_is_one_line_each() {
     assert!(arrives(&bench.intake, "one", SOON));
     assert!(bench.drained(SOON));
     assert!(rounds_pass(&mut client, 3));
-    assert_eq!(
-        agent.stderr().lines().count(),
-        lines_before + 2,
-        "{}",
-        agent.stderr()
-    );
+    assert_eq!(agent.stderr().lines().count(), lines_before + 2, "{}", agent.stderr());
 }

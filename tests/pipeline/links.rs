@@ -18,11 +18,7 @@ fn survives(trouble: Vec<Behaviour>) {
     };
     let names = bench.leave_series(SERIES);
     let _agent = Agent::run(&bench.env());
-    assert!(
-        bench
-            .intake
-            .wait_for(PATIENT, |requests| !requests.is_empty())
-    );
+    assert!(bench.intake.wait_for(PATIENT, |requests| !requests.is_empty()));
     assert!(bench.drained(PATIENT), "{:?}", bench.redis.client().sizes());
     let store = bench.store();
     assert!(names.iter().all(|name| json::close(store.sum(name), 1.0)));
@@ -58,11 +54,7 @@ fn an_answer_byte_by_byte() {
     bench.leave_series(SERIES);
     assert_eq!(Agent::run_once(&bench.env()).wait(SOON), Some(0));
     assert_eq!(bench.redis.client().sizes(), Sizes::EMPTY);
-    assert_eq!(
-        bench.intake.requests().len(),
-        1,
-        "a slow answer is an answer"
-    );
+    assert_eq!(bench.intake.requests().len(), 1, "a slow answer is an answer");
 }
 
 #[test]
@@ -89,13 +81,7 @@ fn nobody_listens_at_the_address() {
     let url = format!("http://127.0.0.1:{}/api", free_port());
     let mut agent = Agent::run_once(&bench.env_with(&[("DATADOG_URL", &url)]));
     assert_eq!(agent.wait(SOON), Some(1));
-    assert_eq!(
-        bench.redis.client().sizes(),
-        Sizes {
-            wrapped: 5,
-            ..Sizes::EMPTY
-        }
-    );
+    assert_eq!(bench.redis.client().sizes(), Sizes { wrapped: 5, ..Sizes::EMPTY });
     assert_ne!(complaints(&agent.stderr()), Vec::<&str>::new());
 }
 
@@ -110,26 +96,15 @@ fn the_rest_goes_on_while_the_intake_hangs() {
     let mut client = bench.redis.client();
     push_ones(&mut client, "while-hanging", 2000);
     assert!(
-        wait_until(SOON, || client.sizes().raw == 0
-            && client.sizes().claimed == 0),
+        wait_until(SOON, || client.sizes().raw == 0 && client.sizes().claimed == 0),
         "aggregation waits for the intake"
     );
     let kept = client.sizes().wrapped;
     assert!(kept > 5);
 
     agent.signal("TERM");
-    assert_eq!(
-        agent.wait(Duration::from_secs(6)),
-        Some(0),
-        "a hanging intake holds up the end"
-    );
-    assert_eq!(
-        client.sizes(),
-        Sizes {
-            wrapped: kept,
-            ..Sizes::EMPTY
-        }
-    );
+    assert_eq!(agent.wait(Duration::from_secs(6)), Some(0), "a hanging intake holds up the end");
+    assert_eq!(client.sizes(), Sizes { wrapped: kept, ..Sizes::EMPTY });
     bench.intake.behave(|_| status(202));
     let _successor = Agent::run(&bench.env());
     assert!(bench.drained(PATIENT));

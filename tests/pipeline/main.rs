@@ -31,10 +31,7 @@ struct Bench {
 impl Bench {
     /// None where there is no Redis.
     fn new(script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Option<Bench> {
-        Some(Bench {
-            redis: RedisServer::start()?,
-            intake: Intake::start(script),
-        })
+        Some(Bench { redis: RedisServer::start()?, intake: Intake::start(script) })
     }
 
     fn env(&self) -> Env {
@@ -51,12 +48,7 @@ impl Bench {
         let names: Vec<String> = (0..series).map(|i| format!("left.{i}")).collect();
         let records: Vec<(f64, String)> = names
             .iter()
-            .map(|name| {
-                (
-                    base,
-                    wrapped_record(name, "count", base, 1.0, &["from:python"]),
-                )
-            })
+            .map(|name| (base, wrapped_record(name, "count", base, 1.0, &["from:python"])))
             .collect();
         self.redis.client().fill(WRAPPED, "left", &records);
         names
@@ -72,10 +64,7 @@ impl Bench {
     fn store(&self) -> Store {
         let requests = self.intake.requests();
         let (stored, acknowledged) = (Store::stored(&requests), Store::acknowledged(&requests));
-        assert_eq!(
-            stored.0, acknowledged.0,
-            "a point that was sent again must overwrite the same point"
-        );
+        assert_eq!(stored.0, acknowledged.0, "a point that was sent again must overwrite the same point");
         stored
     }
 }
@@ -91,16 +80,7 @@ fn push_ones(client: &mut Client, prefix: &str, samples: usize) {
             let second = i / CONTEXTS % SECONDS;
             let timestamp = base + second as f64 + (i % 7) as f64 / 8.0;
             let context = format!("{prefix}-{}", i % CONTEXTS);
-            (
-                timestamp,
-                raw_record(
-                    "load",
-                    "count",
-                    "1",
-                    timestamp,
-                    &[("context", context.as_str())],
-                ),
-            )
+            (timestamp, raw_record("load", "count", "1", timestamp, &[("context", context.as_str())]))
         })
         .collect();
     client.fill(RAW, prefix, &records);
@@ -117,9 +97,9 @@ fn push_gauge(client: &mut Client, metric: &str, value: f64) {
 fn arrives(intake: &Intake, metric: &str, limit: Duration) -> bool {
     let quoted = format!("\"metric\":{}", support::json::quote(metric));
     intake.wait_for(limit, |requests| {
-        requests.iter().any(|request| {
-            request.acknowledged && request.text.replace("\": ", "\":").contains(&quoted)
-        })
+        requests
+            .iter()
+            .any(|request| request.acknowledged && request.text.replace("\": ", "\":").contains(&quoted))
     })
 }
 
@@ -129,8 +109,7 @@ fn run_until_ready(bench: &Bench, arguments: &[&str], env: &Env) -> Agent {
     let mut client = bench.redis.client();
     push_gauge(&mut client, "ready", 1.0);
     assert!(
-        wait_until(support::SOON, || client.sizes().raw == 0
-            && client.sizes().claimed == 0),
+        wait_until(support::SOON, || client.sizes().raw == 0 && client.sizes().claimed == 0),
         "nothing was aggregated"
     );
     agent
@@ -138,8 +117,5 @@ fn run_until_ready(bench: &Bench, arguments: &[&str], env: &Env) -> Agent {
 
 /// Lines of the log that are warnings or errors.
 fn complaints(stderr: &str) -> Vec<&str> {
-    stderr
-        .lines()
-        .filter(|line| line.contains("WARN") || line.contains("ERROR"))
-        .collect()
+    stderr.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
 }

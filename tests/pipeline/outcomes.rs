@@ -20,48 +20,26 @@ fn one_culprit_among_a_thousand(code: u16) {
     };
     let names = bench.leave_series(1000);
     let agent = Agent::run(&bench.env_with(&[("SEND_SELF_METRICS", "true")]));
-    let dropped = |requests: &[Arc<Request>]| {
-        json::close(Store::stored(requests).sum("chouette.dropped"), 1.0)
-    };
-    assert!(
-        bench.intake.wait_for(PATIENT, dropped),
-        "the drop is counted"
-    );
+    let dropped =
+        |requests: &[Arc<Request>]| json::close(Store::stored(requests).sum("chouette.dropped"), 1.0);
+    assert!(bench.intake.wait_for(PATIENT, dropped), "the drop is counted");
 
     let store = bench.store();
     let arrived = store.names();
-    let missing: Vec<&String> = names
-        .iter()
-        .filter(|name| !arrived.contains(name.as_str()))
-        .collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !arrived.contains(name.as_str())).collect();
     assert_eq!(missing, ["left.617"], "all others arrive");
     assert!(
-        names
-            .iter()
-            .all(|name| json::close(store.sum(name), if name == "left.617" { 0.0 } else { 1.0 }))
+        names.iter().all(|name| json::close(store.sum(name), if name == "left.617" { 0.0 } else { 1.0 }))
     );
     let stderr = agent.stderr();
     assert!(
-        complaints(&stderr)
-            .iter()
-            .any(|line| line.contains("left.617")),
+        complaints(&stderr).iter().any(|line| line.contains("left.617")),
         "a warning names the culprit:\n{stderr}"
     );
-    let refused = bench
-        .intake
-        .requests()
-        .iter()
-        .filter(|request| !request.acknowledged)
-        .count();
-    assert!(
-        refused <= SPLITTING_REQUESTS_MAX,
-        "{refused} requests were refused"
-    );
+    let refused = bench.intake.requests().iter().filter(|request| !request.acknowledged).count();
+    assert!(refused <= SPLITTING_REQUESTS_MAX, "{refused} requests were refused");
     let mut client = bench.redis.client();
-    assert!(wait_until(SOON, || client
-        .records(WRAPPED)
-        .iter()
-        .all(|record| !record.contains("left."))));
+    assert!(wait_until(SOON, || client.records(WRAPPED).iter().all(|record| !record.contains("left."))));
 }
 
 #[test]
@@ -76,13 +54,7 @@ fn a_413_costs_only_the_culprit() {
 
 #[test]
 fn a_413_for_size_alone_drops_nothing() {
-    let script = |request: &Request| {
-        status(if request.series().len() > 300 {
-            413
-        } else {
-            202
-        })
-    };
+    let script = |request: &Request| status(if request.series().len() > 300 { 413 } else { 202 });
     let Some(bench) = Bench::new(script) else {
         return;
     };
@@ -99,45 +71,19 @@ fn a_refused_key_keeps_everything(code: u16) {
     };
     let names = bench.leave_series(20);
     let agent = Agent::run(&bench.env_with(&[("LOG_LEVEL", "DEBUG")]));
-    assert!(
-        bench
-            .intake
-            .wait_for(PATIENT, |requests| requests.len() >= 2),
-        "it is tried again"
-    );
-    assert_eq!(
-        bench.redis.client().sizes(),
-        Sizes {
-            wrapped: 20,
-            ..Sizes::EMPTY
-        }
-    );
+    assert!(bench.intake.wait_for(PATIENT, |requests| requests.len() >= 2), "it is tried again");
+    assert_eq!(bench.redis.client().sizes(), Sizes { wrapped: 20, ..Sizes::EMPTY });
     let stderr = agent.stderr();
     assert!(
-        complaints(&stderr)
-            .iter()
-            .any(|line| line.contains("API_KEY")),
+        complaints(&stderr).iter().any(|line| line.contains("API_KEY")),
         "it says what to look at:\n{stderr}"
     );
 
     bench.intake.behave(|_| status(202));
-    assert!(
-        bench.drained(PATIENT),
-        "a key that is good later finds its data"
-    );
-    assert!(
-        names
-            .iter()
-            .all(|name| json::close(bench.store().sum(name), 1.0))
-    );
+    assert!(bench.drained(PATIENT), "a key that is good later finds its data");
+    assert!(names.iter().all(|name| json::close(bench.store().sum(name), 1.0)));
     assert!(!agent.stderr().contains(API_KEY), "the key is in the log");
-    assert!(
-        bench
-            .intake
-            .requests()
-            .iter()
-            .all(|request| !request.path.contains(API_KEY))
-    );
+    assert!(bench.intake.requests().iter().all(|request| !request.path.contains(API_KEY)));
 }
 
 #[test]
@@ -152,10 +98,7 @@ fn a_401_keeps_everything_and_never_shows_the_key() {
 
 #[test]
 fn a_429_waits_as_long_as_it_is_told_to() {
-    let slow_down = Answer {
-        headers: vec![("Retry-After", "5".to_owned())],
-        ..answer(429)
-    };
+    let slow_down = Answer { headers: vec![("Retry-After", "5".to_owned())], ..answer(429) };
     let Some(bench) = Bench::new(in_turn(vec![Behaviour::Answer(slow_down)], status(202))) else {
         return;
     };
@@ -164,10 +107,7 @@ fn a_429_waits_as_long_as_it_is_told_to() {
     assert!(bench.drained(PATIENT));
     let requests = bench.intake.requests();
     let waited = requests[1].at.unwrap() - requests[0].at.unwrap();
-    assert!(
-        waited >= Duration::from_millis(4900),
-        "tried again after {waited:?}"
-    );
+    assert!(waited >= Duration::from_millis(4900), "tried again after {waited:?}");
 }
 
 #[test]
@@ -185,12 +125,7 @@ fn failures_of_the_server_are_tried_again_until_they_end() {
             waited >= Duration::from_millis(900),
             "{codes:?}: tried again after {waited:?}, without backing off"
         );
-        assert!(
-            names
-                .iter()
-                .all(|name| json::close(bench.store().sum(name), 1.0)),
-            "{codes:?}"
-        );
+        assert!(names.iter().all(|name| json::close(bench.store().sum(name), 1.0)), "{codes:?}");
     }
 }
 
@@ -201,13 +136,7 @@ fn once_says_with_its_exit_code_that_something_was_not_delivered() {
     };
     bench.leave_series(5);
     assert_eq!(Agent::run_once(&bench.env()).wait(SOON), Some(1));
-    assert_eq!(
-        bench.redis.client().sizes(),
-        Sizes {
-            wrapped: 5,
-            ..Sizes::EMPTY
-        }
-    );
+    assert_eq!(bench.redis.client().sizes(), Sizes { wrapped: 5, ..Sizes::EMPTY });
 }
 
 #[test]
@@ -220,11 +149,7 @@ fn aggregation_goes_on_while_the_intake_refuses() {
     for (number, metric) in ["first", "second", "third"].iter().enumerate() {
         push_gauge(&mut client, metric, 1.0);
         assert!(
-            wait_until(SOON, || client.sizes()
-                == Sizes {
-                    wrapped: number + 1,
-                    ..Sizes::EMPTY
-                }),
+            wait_until(SOON, || client.sizes() == Sizes { wrapped: number + 1, ..Sizes::EMPTY }),
             "{metric}"
         );
     }

@@ -36,29 +36,16 @@ fn delivers(redis: &RedisServer, db: i64, changes: &[(&str, &str)], unset: &[&st
 
 #[test]
 fn a_password_and_a_database() {
-    let Some(redis) = RedisServer::start_with(&Options {
-        password: Some(PASSWORD),
-        ..Options::default()
-    }) else {
+    let Some(redis) = RedisServer::start_with(&Options { password: Some(PASSWORD), ..Options::default() })
+    else {
         return;
     };
     let port = redis.port.to_string();
-    delivers(
-        &redis,
-        3,
-        &[(
-            "REDIS_URL",
-            &format!("redis://:{PASSWORD_IN_URL}@127.0.0.1:{port}/3"),
-        )],
-        &[],
-    );
+    delivers(&redis, 3, &[("REDIS_URL", &format!("redis://:{PASSWORD_IN_URL}@127.0.0.1:{port}/3"))], &[]);
     delivers(
         &redis,
         4,
-        &[(
-            "REDIS_URL",
-            &format!("redis://default:{PASSWORD_IN_URL}@127.0.0.1:{port}/4"),
-        )],
+        &[("REDIS_URL", &format!("redis://default:{PASSWORD_IN_URL}@127.0.0.1:{port}/4"))],
         &[],
     );
     let variables = [
@@ -78,10 +65,7 @@ fn a_name_instead_of_an_address() {
     delivers(
         &redis,
         0,
-        &[
-            ("REDIS_HOST", "localhost"),
-            ("REDIS_PORT", &redis.port.to_string()),
-        ],
+        &[("REDIS_HOST", "localhost"), ("REDIS_PORT", &redis.port.to_string())],
         &["REDIS_URL"],
     );
 }
@@ -92,49 +76,28 @@ fn a_unix_socket() {
         return;
     };
     let socket = redis.socket().to_string_lossy().into_owned();
-    delivers(
-        &redis,
-        0,
-        &[("REDIS_URL", &format!("unix://{socket}"))],
-        &[],
-    );
-    delivers(
-        &redis,
-        2,
-        &[("REDIS_URL", &format!("unix://{socket}?db=2"))],
-        &[],
-    );
+    delivers(&redis, 0, &[("REDIS_URL", &format!("unix://{socket}"))], &[]);
+    delivers(&redis, 2, &[("REDIS_URL", &format!("unix://{socket}?db=2"))], &[]);
 }
 
 #[test]
 fn tls_under_a_private_authority() {
     let pki = Pki::new();
-    let options = Options {
-        tls: Some(&pki),
-        password: Some(PASSWORD),
-        ..Options::default()
-    };
+    let options = Options { tls: Some(&pki), password: Some(PASSWORD), ..Options::default() };
     let Some(redis) = RedisServer::start_with(&options) else {
         return;
     };
     let ca_file = pki.ca_file().to_string_lossy().into_owned();
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("rediss://:{PASSWORD_IN_URL}@{host}:{}/1", redis.tls_port);
-        delivers(
-            &redis,
-            1,
-            &[("REDIS_URL", &url), ("SSL_CERT_FILE", &ca_file)],
-            &[],
-        );
+        delivers(&redis, 1, &[("REDIS_URL", &url), ("SSL_CERT_FILE", &ca_file)], &[]);
     }
 }
 
 #[test]
 fn a_wrong_password_is_said_and_loses_nothing() {
-    let Some(redis) = RedisServer::start_with(&Options {
-        password: Some(PASSWORD),
-        ..Options::default()
-    }) else {
+    let Some(redis) = RedisServer::start_with(&Options { password: Some(PASSWORD), ..Options::default() })
+    else {
         return;
     };
     let intake = Intake::accepting();
@@ -144,13 +107,7 @@ fn a_wrong_password_is_said_and_loses_nothing() {
     let mut agent = Agent::run(&agent::env(&url, &intake));
     assert!(agent.wait_for_line(SOON, "WRONGPASS"));
     assert!(agent.is_running());
-    assert_eq!(
-        client.sizes(),
-        Sizes {
-            raw: 1,
-            ..Sizes::EMPTY
-        }
-    );
+    assert_eq!(client.sizes(), Sizes { raw: 1, ..Sizes::EMPTY });
 }
 
 #[test]
@@ -161,15 +118,8 @@ fn a_redis_that_is_started_later() {
     let intake = Intake::accepting();
     for url in [redis.url(), format!("unix://{}", redis.socket().display())] {
         let mut agent = Agent::run(&agent::env(&url, &intake));
-        let says_so = || {
-            complaints(&agent.stderr())
-                .iter()
-                .any(|line| line.to_lowercase().contains("redis"))
-        };
-        assert!(
-            wait_until(SOON, says_so),
-            "nobody can see why nothing happens"
-        );
+        let says_so = || complaints(&agent.stderr()).iter().any(|line| line.to_lowercase().contains("redis"));
+        assert!(wait_until(SOON, says_so), "nobody can see why nothing happens");
         assert!(agent.is_running());
         redis.launch();
         push_gauge(&mut redis.client(), &url, 1.0);
@@ -186,19 +136,13 @@ fn once_without_a_redis_fails_within_bounds() {
     let intake = Intake::accepting();
     let mut agent = Agent::run_once(&agent::env(&redis.url(), &intake));
     assert_eq!(agent.wait(PATIENT), Some(1));
-    assert!(
-        agent.stderr().to_lowercase().contains("redis"),
-        "{}",
-        agent.stderr()
-    );
+    assert!(agent.stderr().to_lowercase().contains("redis"), "{}", agent.stderr());
 }
 
 #[test]
 fn a_redis_that_restarts() {
-    let Some(mut redis) = RedisServer::start_with(&Options {
-        append_only: true,
-        ..Options::default()
-    }) else {
+    let Some(mut redis) = RedisServer::start_with(&Options { append_only: true, ..Options::default() })
+    else {
         return;
     };
     let intake = Intake::start(|_| status(202));
@@ -209,11 +153,7 @@ fn a_redis_that_restarts() {
     intake.behave(|_| status(503));
     push_gauge(&mut redis.client(), "kept", 1.0);
     let mut client = redis.client();
-    assert!(wait_until(SOON, || client.sizes()
-        == Sizes {
-            wrapped: 1,
-            ..Sizes::EMPTY
-        }));
+    assert!(wait_until(SOON, || client.sizes() == Sizes { wrapped: 1, ..Sizes::EMPTY }));
     redis.stop();
     assert!(wait_until(SOON, || complaints(&agent.stderr())
         .iter()

@@ -31,10 +31,7 @@ fn goes_through(
     push_ones(&mut client, "load", SAMPLES);
     break_it(&bench.redis, &mut client);
     agent.signal("CONT");
-    assert!(
-        agent.wait_for_line(PATIENT, word),
-        "the log does not say {word}"
-    );
+    assert!(agent.wait_for_line(PATIENT, word), "the log does not say {word}");
     let sizes = client.sizes();
     assert_eq!(sizes.raw + sizes.claimed, SAMPLES, "{sizes:?}");
     assert_eq!(sizes.wrapped, 0);
@@ -85,11 +82,8 @@ fn a_disk_that_cannot_be_written() {
             std::fs::remove_dir_all(redis.data_dir()).unwrap();
             client.run::<()>(&["CONFIG", "SET", "save", "3600 1000000"]);
             client.run::<()>(&["BGSAVE"]);
-            let failed = || {
-                client
-                    .run::<String>(&["INFO", "persistence"])
-                    .contains("rdb_last_bgsave_status:err")
-            };
+            let failed =
+                || client.run::<String>(&["INFO", "persistence"]).contains("rdb_last_bgsave_status:err");
             assert!(wait_until(SOON, failed));
         },
         |client| client.run(&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"]),
@@ -122,12 +116,8 @@ fn a_redis_that_is_still_loading() {
     redis.arguments.extend(slow.map(str::to_owned));
     redis.launch();
     let agent = Agent::run(&agent::env(&redis.url(), &intake));
-    assert!(
-        agent.wait_for_line(PATIENT, "LOADING"),
-        "the log does not say LOADING"
-    );
-    let arrived =
-        |requests: &[_]| json::close(Store::acknowledged(requests).sum("load"), SAMPLES as f64);
+    assert!(agent.wait_for_line(PATIENT, "LOADING"), "the log does not say LOADING");
+    let arrived = |requests: &[_]| json::close(Store::acknowledged(requests).sum("load"), SAMPLES as f64);
     assert!(intake.wait_for(PATIENT, arrived));
     let mut client = redis.client();
     assert!(wait_until(SOON, || client.sizes() == Sizes::EMPTY));

@@ -16,16 +16,11 @@ fn sigusr1_releases_now() {
     let Some(bench) = Bench::new(|_| status(202)) else {
         return;
     };
-    let agent = run_until_ready(
-        &bench,
-        &["run"],
-        &bench.env_with(&[("RELEASE_INTERVAL", "3600")]),
-    );
+    let agent = run_until_ready(&bench, &["run"], &bench.env_with(&[("RELEASE_INTERVAL", "3600")]));
     let mut client = bench.redis.client();
     for metric in ["first", "second"] {
         push_gauge(&mut client, metric, 1.0);
-        assert!(wait_until(SOON, || client.sizes().raw == 0
-            && client.sizes().wrapped > 0));
+        assert!(wait_until(SOON, || client.sizes().raw == 0 && client.sizes().wrapped > 0));
         let before = bench.intake.requests();
         assert!(
             before.iter().all(|request| !request.text.contains(metric)),
@@ -57,10 +52,7 @@ fn sighup_reads_the_configuration_again() {
         return;
     };
     let dir = TempDir::new();
-    let file = dir.write(
-        "agent.env",
-        "# a comment\nGLOBAL_TAGS=[\"generation:1\"]\nHOST=board-1\n",
-    );
+    let file = dir.write("agent.env", "# a comment\nGLOBAL_TAGS=[\"generation:1\"]\nHOST=board-1\n");
     let arguments = ["run", "--env-file", &file.to_string_lossy()];
     let mut agent = run_until_ready(&bench, &arguments, &bench.env());
     let mut client = bench.redis.client();
@@ -77,35 +69,20 @@ fn sighup_reads_the_configuration_again() {
     };
     arrives_with("first", "generation:1", "board-1");
 
-    dir.write(
-        "agent.env",
-        "GLOBAL_TAGS=[\"generation:2\"]\nHOST=board-2\n",
-    );
+    dir.write("agent.env", "GLOBAL_TAGS=[\"generation:2\"]\nHOST=board-2\n");
     let log_before = agent.stderr().len();
     agent.signal("HUP");
-    assert!(
-        wait_until(SOON, || agent.stderr().len() > log_before),
-        "a reload is not mentioned"
-    );
+    assert!(wait_until(SOON, || agent.stderr().len() > log_before), "a reload is not mentioned");
     arrives_with("second", "generation:2", "board-2");
 
     // The environment wins over the file, so the mistake has to be in what only the file sets.
-    dir.write(
-        "agent.env",
-        "GLOBAL_TAGS=[\"generation:3\"]\nLOG_TTL=soon\nHOST=board-3\n",
-    );
+    dir.write("agent.env", "GLOBAL_TAGS=[\"generation:3\"]\nLOG_TTL=soon\nHOST=board-3\n");
     agent.signal("HUP");
-    assert!(
-        agent.wait_for_line(SOON, "LOG_TTL"),
-        "the log does not name what is wrong"
-    );
+    assert!(agent.wait_for_line(SOON, "LOG_TTL"), "the log does not name what is wrong");
     assert!(agent.is_running());
     arrives_with("third", "generation:2", "board-2");
 
-    dir.write(
-        "agent.env",
-        "GLOBAL_TAGS=[\"generation:4\"]\nHOST=board-4\n",
-    );
+    dir.write("agent.env", "GLOBAL_TAGS=[\"generation:4\"]\nHOST=board-4\n");
     let log_before = agent.stderr().len();
     agent.signal("HUP");
     assert!(wait_until(SOON, || agent.stderr().len() > log_before));

@@ -61,10 +61,7 @@ impl Agent {
     /// Starts the agent with these arguments and this environment, nothing else.
     pub fn spawn(arguments: &[&str], env: &Env) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chouette-iot"));
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(env.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
         Agent::start(&mut command)
     }
 
@@ -79,11 +76,7 @@ impl Agent {
             .unwrap();
         let errors = collect(child.stderr.take().unwrap());
         let output = collect(child.stdout.take().unwrap());
-        Agent {
-            child,
-            errors,
-            output,
-        }
+        Agent { child, errors, output }
     }
 
     pub fn pid(&self) -> u32 {
@@ -106,10 +99,7 @@ impl Agent {
 
     /// Sends a signal by name, `TERM` for example.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status()
-            .unwrap();
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "kill -s {name} {}", self.pid());
     }
 
@@ -149,11 +139,7 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!(
-                "--- standard error of process {} ---\n{}---",
-                self.pid(),
-                self.stderr()
-            );
+            eprintln!("--- standard error of process {} ---\n{}---", self.pid(), self.stderr());
         }
     }
 }

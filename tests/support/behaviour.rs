@@ -15,19 +15,11 @@ pub struct Answer {
 impl Answer {
     /// The bytes on the wire.
     pub fn render(&self) -> Vec<u8> {
-        let mut head = format!(
-            "HTTP/1.1 {} Scripted\r\nContent-Type: application/json\r\n",
-            self.status
-        );
+        let mut head = format!("HTTP/1.1 {} Scripted\r\nContent-Type: application/json\r\n", self.status);
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let _ = write!(
-            head,
-            "Content-Length: {}\r\n\r\n{}",
-            self.body.len(),
-            self.body
-        );
+        let _ = write!(head, "Content-Length: {}\r\n\r\n{}", self.body.len(), self.body);
         head.into_bytes()
     }
 }
@@ -58,34 +50,20 @@ pub fn answer(status: u16) -> Answer {
     Answer {
         status,
         headers: Vec::new(),
-        body: if status < 300 {
-            "{\"status\":\"ok\"}"
-        } else {
-            "{\"errors\":[\"scripted\"]}"
-        },
+        body: if status < 300 { "{\"status\":\"ok\"}" } else { "{\"errors\":[\"scripted\"]}" },
     }
 }
 
 /// The first requests get `first`, one after the other; all later ones `then`.
-pub fn in_turn(
-    first: Vec<Behaviour>,
-    then: Behaviour,
-) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
+pub fn in_turn(first: Vec<Behaviour>, then: Behaviour) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
     let mut queue = first.into_iter();
     move |_| queue.next().unwrap_or_else(|| then.clone())
 }
 
 /// `bad` for every body that holds `text`, 202 for the others.
-pub fn when_body_has(
-    text: &str,
-    bad: Behaviour,
-) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
+pub fn when_body_has(text: &str, bad: Behaviour) -> impl FnMut(&Request) -> Behaviour + Send + 'static {
     let text = text.to_owned();
     move |request| {
-        if request.text.contains(&text) {
-            bad.clone()
-        } else {
-            status(202)
-        }
+        if request.text.contains(&text) { bad.clone() } else { status(202) }
     }
 }

@@ -19,10 +19,7 @@ pub struct RawRequest {
 
 impl RawRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -33,15 +30,10 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
             break end + 4;
         }
         if !read_more(stream, buffer)? {
-            return if buffer.is_empty() {
-                Ok(None)
-            } else {
-                Err(cut())
-            };
+            return if buffer.is_empty() { Ok(None) } else { Err(cut()) };
         }
     };
-    let head = String::from_utf8(buffer[..head_end].to_vec())
-        .map_err(|_| wrong("the head is not text"))?;
+    let head = String::from_utf8(buffer[..head_end].to_vec()).map_err(|_| wrong("the head is not text"))?;
     let mut lines = head.split("\r\n");
     let request_line: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
     let [method, path, "HTTP/1.1"] = request_line[..] else {
@@ -49,9 +41,7 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
     };
     let mut headers = Vec::new();
     for line in lines.filter(|line| !line.is_empty()) {
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| wrong("a header without a colon"))?;
+        let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header without a colon"))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut request = RawRequest {
@@ -61,22 +51,18 @@ pub fn read_request(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<O
         body: Vec::new(),
         wire_bytes: 0,
     };
-    let end = if request
-        .header("transfer-encoding")
-        .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
-    {
-        read_chunks(stream, buffer, head_end, &mut request.body)?
-    } else {
-        let length = match request.header("content-length") {
-            Some(value) => value
-                .parse()
-                .map_err(|_| wrong("content-length is no number"))?,
-            None => 0,
+    let end =
+        if request.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+            read_chunks(stream, buffer, head_end, &mut request.body)?
+        } else {
+            let length = match request.header("content-length") {
+                Some(value) => value.parse().map_err(|_| wrong("content-length is no number"))?,
+                None => 0,
+            };
+            fill(stream, buffer, head_end + length)?;
+            request.body = buffer[head_end..head_end + length].to_vec();
+            head_end + length
         };
-        fill(stream, buffer, head_end + length)?;
-        request.body = buffer[head_end..head_end + length].to_vec();
-        head_end + length
-    };
     request.wire_bytes = end;
     buffer.drain(..end);
     Ok(Some(request))
@@ -130,9 +116,7 @@ fn read_more(stream: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 fn wrong(what: &str) -> io::Error {
@@ -140,8 +124,5 @@ fn wrong(what: &str) -> io::Error {
 }
 
 fn cut() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "cut in the middle of a request",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "cut in the middle of a request")
 }

@@ -45,19 +45,12 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The elements of `series`.
     pub fn series(&self) -> &[Value] {
-        json::items(
-            self.json
-                .as_ref()
-                .and_then(|json| json::get(json, "series")),
-        )
+        json::items(self.json.as_ref().and_then(|json| json::get(json, "series")))
     }
 }
 
@@ -89,10 +82,7 @@ impl Intake {
         Intake::start(|_| status(202))
     }
 
-    pub fn start_tls(
-        pki: &Pki,
-        script: impl FnMut(&Request) -> Behaviour + Send + 'static,
-    ) -> Intake {
+    pub fn start_tls(pki: &Pki, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
         Intake::listen(Some(pki.server_config()), Box::new(script))
     }
 
@@ -129,11 +119,7 @@ impl Intake {
     }
 
     pub fn url_of(&self, host: &str) -> String {
-        format!(
-            "{}://{host}:{}/api",
-            if self.tls { "https" } else { "http" },
-            self.port
-        )
+        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port)
     }
 
     /// Behaves like this from now on.
@@ -190,12 +176,7 @@ impl Read for Link<'_> {
                 Stream::Tls(stream) => stream.read(buffer),
             };
             match result {
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) =>
-                {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     if self.stopped.load(Ordering::SeqCst) {
                         return Err(error);
                     }
@@ -240,10 +221,7 @@ fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) 
             Stream::Tls(Box::new(StreamOwned::new(session, socket)))
         }
     };
-    let mut link = Link {
-        stream,
-        stopped: &shared.stopped,
-    };
+    let mut link = Link { stream, stopped: &shared.stopped };
     let mut buffer = Vec::new();
     while let Some(raw) = http::read_request(&mut link, &mut buffer)? {
         let behaviour = record(raw, connection, link.resumed(), shared);
@@ -256,12 +234,9 @@ fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) 
 
 /// Keeps the request and asks the script what to do.
 fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) -> Behaviour {
-    let deflated = raw
-        .header("content-encoding")
-        .is_some_and(|encoding| encoding == "deflate");
+    let deflated = raw.header("content-encoding").is_some_and(|encoding| encoding == "deflate");
     let body = if deflated {
-        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&raw.body, BODY_BYTES_MAX)
-            .unwrap_or_default()
+        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&raw.body, BODY_BYTES_MAX).unwrap_or_default()
     } else {
         raw.body.clone()
     };
@@ -283,9 +258,9 @@ fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) ->
     };
     let behaviour = (shared.script.lock().unwrap())(&request);
     (request.stored, request.acknowledged) = match &behaviour {
-        Behaviour::Answer(answer)
-        | Behaviour::AnswerThenClose(answer)
-        | Behaviour::Trickle(answer, _) => (answer.status < 300, answer.status < 300),
+        Behaviour::Answer(answer) | Behaviour::AnswerThenClose(answer) | Behaviour::Trickle(answer, _) => {
+            (answer.status < 300, answer.status < 300)
+        }
         _ => (true, false),
     };
     let mut requests = shared.requests.lock().unwrap();

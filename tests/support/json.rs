@@ -8,8 +8,7 @@ const TOLERANCE: f64 = 1e-9;
 
 /// Parses, or says what could not be parsed.
 pub fn parse(text: &str) -> Result<Value, String> {
-    json::from_str(text)
-        .map_err(|_| format!("not JSON: {}", text.chars().take(300).collect::<String>()))
+    json::from_str(text).map_err(|_| format!("not JSON: {}", text.chars().take(300).collect::<String>()))
 }
 
 /// The member of an object.
@@ -60,10 +59,8 @@ pub fn integer(value: Option<&Value>) -> Option<u64> {
 
 /// The strings of a list, sorted.
 pub fn sorted_texts(value: Option<&Value>) -> Vec<String> {
-    let mut texts: Vec<String> = items(value)
-        .iter()
-        .filter_map(|item| text(Some(item)).map(str::to_owned))
-        .collect();
+    let mut texts: Vec<String> =
+        items(value).iter().filter_map(|item| text(Some(item)).map(str::to_owned)).collect();
     texts.sort();
     texts
 }

@@ -47,19 +47,12 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
 
 /// Wall-clock seconds, whole.
 pub fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A TCP port of the loopback interface that nobody listened on a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// The program's place in `PATH`.
@@ -67,10 +60,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     places.extend(["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(PathBuf::from));
-    places
-        .into_iter()
-        .map(|place| place.join(name))
-        .find(|file| file.is_file())
+    places.into_iter().map(|place| place.join(name)).find(|file| file.is_file())
 }
 
 /// True under continuous integration, where a test that cannot run has failed.
@@ -97,17 +87,10 @@ pub fn repository(path: &str) -> PathBuf {
 pub fn corpus_cases(kind: &str, prefix: &str) -> BTreeMap<String, json::Value> {
     let mut cases = BTreeMap::new();
     for directory in ["tests/fixtures", "../shared/corpus"] {
-        for entry in std::fs::read_dir(repository(directory).join(kind))
-            .into_iter()
-            .flatten()
-        {
+        for entry in std::fs::read_dir(repository(directory).join(kind)).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-                && name.starts_with(prefix)
-            {
+            if path.extension().is_some_and(|extension| extension == "json") && name.starts_with(prefix) {
                 cases.entry(name).or_insert_with_key(|name| {
                     let text = std::fs::read_to_string(&path).unwrap();
                     json::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"))

@@ -113,25 +113,17 @@ impl Shared {
             Trouble::None => Fate::Pass,
             Trouble::Hang => Fate::Hang,
             Trouble::Trickle => Fate::Trickle,
-            Trouble::LoseReply {
-                command: spoiled,
-                times,
-            } if *spoiled == command => {
+            Trouble::LoseReply { command: spoiled, times } if *spoiled == command => {
                 *times -= 1;
                 Fate::LoseReply
             }
-            Trouble::LoseCommand {
-                command: spoiled,
-                times,
-            } if *spoiled == command => {
+            Trouble::LoseCommand { command: spoiled, times } if *spoiled == command => {
                 *times -= 1;
                 Fate::LoseCommand
             }
             Trouble::LoseReply { .. } | Trouble::LoseCommand { .. } => Fate::Pass,
         };
-        if let Trouble::LoseReply { times: 0, .. } | Trouble::LoseCommand { times: 0, .. } =
-            *trouble
-        {
+        if let Trouble::LoseReply { times: 0, .. } | Trouble::LoseCommand { times: 0, .. } = *trouble {
             *trouble = Trouble::None;
         }
         fate
@@ -179,9 +171,7 @@ fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
     if from.read_until(b'\n', to)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let line = std::str::from_utf8(&to[start..])
-        .unwrap_or_default()
-        .trim_end();
+    let line = std::str::from_utf8(&to[start..]).unwrap_or_default().trim_end();
     let (kind, count) = line.split_at_checked(1).unwrap_or_default();
     let count: i64 = count.parse().unwrap_or(-1);
     match kind {
@@ -198,8 +188,5 @@ fn copy_frame(from: &mut impl BufRead, to: &mut Vec<u8>) -> io::Result<()> {
 /// The name in a command that is an array of bulk strings.
 fn name_of(request: &[u8]) -> String {
     let text = String::from_utf8_lossy(request);
-    text.split("\r\n")
-        .nth(2)
-        .unwrap_or_default()
-        .to_ascii_uppercase()
+    text.split("\r\n").nth(2).unwrap_or_default().to_ascii_uppercase()
 }

@@ -7,17 +7,9 @@ pub const CLAIMED: &str = "chouette:metrics:claimed";
 pub const WRAPPED: &str = "chouette:metrics:wrapped";
 
 /// A raw metric as an application writes it. `value` is JSON.
-pub fn raw_record(
-    metric: &str,
-    kind: &str,
-    value: &str,
-    timestamp: f64,
-    tags: &[(&str, &str)],
-) -> String {
-    let tags: Vec<String> = tags
-        .iter()
-        .map(|(name, value)| format!("{}: {}", json::quote(name), json::quote(value)))
-        .collect();
+pub fn raw_record(metric: &str, kind: &str, value: &str, timestamp: f64, tags: &[(&str, &str)]) -> String {
+    let tags: Vec<String> =
+        tags.iter().map(|(name, value)| format!("{}: {}", json::quote(name), json::quote(value))).collect();
     format!(
         "{{\"metric\": {}, \"type\": {}, \"value\": {value}, \"timestamp\": {timestamp}, \"tags\": {{{}}}}}",
         json::quote(metric),
@@ -27,19 +19,9 @@ pub fn raw_record(
 }
 
 /// A wrapped metric as the Python version leaves it behind.
-pub fn wrapped_record(
-    metric: &str,
-    kind: &str,
-    timestamp: f64,
-    value: f64,
-    tags: &[&str],
-) -> String {
+pub fn wrapped_record(metric: &str, kind: &str, timestamp: f64, value: f64, tags: &[&str]) -> String {
     let tags: Vec<String> = tags.iter().map(|tag| json::quote(tag)).collect();
-    let interval = if kind == "gauge" {
-        ""
-    } else {
-        ", \"interval\": 10"
-    };
+    let interval = if kind == "gauge" { "" } else { ", \"interval\": 10" };
     format!(
         "{{\"metric\": {}, \"tags\": [{}], \"points\": [[{timestamp}, {value}]], \"type\": {}{interval}}}",
         json::quote(metric),
@@ -57,9 +39,5 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub const EMPTY: Sizes = Sizes {
-        raw: 0,
-        claimed: 0,
-        wrapped: 0,
-    };
+    pub const EMPTY: Sizes = Sizes { raw: 0, claimed: 0, wrapped: 0 };
 }

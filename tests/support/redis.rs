@@ -62,8 +62,7 @@ impl RedisServer {
             return None;
         }
         let mut arguments: Vec<String> = Vec::new();
-        let mut add =
-            |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
+        let mut add = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
         add("save", "");
         add("appendonly", if options.append_only { "yes" } else { "no" });
         add("appendfsync", "always");
@@ -76,12 +75,7 @@ impl RedisServer {
             add("tls-ca-cert-file", &pki.ca_file().to_string_lossy());
             add("tls-auth-clients", "no");
         }
-        arguments.extend(
-            options
-                .arguments
-                .iter()
-                .map(|&argument| argument.to_owned()),
-        );
+        arguments.extend(options.arguments.iter().map(|&argument| argument.to_owned()));
         let mut server = RedisServer {
             child: None,
             dir: TempDir::new(),
@@ -102,22 +96,13 @@ impl RedisServer {
 
     /// Starts the server on the address it has.
     pub fn launch(&mut self) {
-        assert!(
-            self.try_launch(),
-            "redis-server does not start on port {}:\n{}",
-            self.port,
-            self.log()
-        );
+        assert!(self.try_launch(), "redis-server does not start on port {}:\n{}", self.port, self.log());
     }
 
     fn try_launch(&mut self) -> bool {
         assert!(self.child.is_none(), "the server runs already");
         std::fs::create_dir_all(self.data_dir()).unwrap();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.join("log"))
-            .unwrap();
+        let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
         let mut child = Command::new(find_program("redis-server").unwrap())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--tls-port", &self.tls_port.to_string()])
@@ -133,9 +118,7 @@ impl RedisServer {
             .stderr(log)
             .spawn()
             .unwrap();
-        let answers = wait_until(START_LIMIT, || {
-            child.try_wait().unwrap().is_some() || self.answers()
-        });
+        let answers = wait_until(START_LIMIT, || child.try_wait().unwrap().is_some() || self.answers());
         let runs = answers && child.try_wait().unwrap().is_none();
         if runs {
             self.child = Some(child);
@@ -199,9 +182,7 @@ impl RedisServer {
         if let Some(password) = password {
             settings = settings.set_password(password);
         }
-        let info = ConnectionAddr::Unix(self.socket())
-            .into_connection_info()?
-            .set_redis_settings(settings);
+        let info = ConnectionAddr::Unix(self.socket()).into_connection_info()?.set_redis_settings(settings);
         Ok(Client(redis::Client::open(info)?.get_connection()?))
     }
 }
@@ -218,8 +199,7 @@ pub struct Client(redis::Connection);
 impl Client {
     /// The reply to a command that must succeed.
     pub fn run<T: FromRedisValue>(&mut self, command: &[&str]) -> T {
-        self.attempt(command)
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        self.attempt(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
     pub fn attempt<T: FromRedisValue>(&mut self, command: &[&str]) -> RedisResult<T> {
@@ -233,18 +213,10 @@ impl Client {
         let mut pipe = redis::pipe();
         pipe.atomic();
         if let Some(score) = score {
-            pipe.cmd("ZADD")
-                .arg(format!("{queue}.keys"))
-                .arg(score)
-                .arg(key)
-                .ignore();
+            pipe.cmd("ZADD").arg(format!("{queue}.keys")).arg(score).arg(key).ignore();
         }
         if let Some(value) = value {
-            pipe.cmd("HSET")
-                .arg(format!("{queue}.values"))
-                .arg(key)
-                .arg(value)
-                .ignore();
+            pipe.cmd("HSET").arg(format!("{queue}.values")).arg(key).arg(value).ignore();
         }
         pipe.query::<()>(&mut self.0).unwrap();
     }
@@ -255,16 +227,8 @@ impl Client {
         pipe.atomic();
         for (i, (score, value)) in records.iter().enumerate() {
             let key = format!("{prefix}-{i}");
-            pipe.cmd("ZADD")
-                .arg(format!("{queue}.keys"))
-                .arg(score)
-                .arg(&key)
-                .ignore();
-            pipe.cmd("HSET")
-                .arg(format!("{queue}.values"))
-                .arg(&key)
-                .arg(value)
-                .ignore();
+            pipe.cmd("ZADD").arg(format!("{queue}.keys")).arg(score).arg(&key).ignore();
+            pipe.cmd("HSET").arg(format!("{queue}.values")).arg(&key).arg(value).ignore();
         }
         pipe.query::<()>(&mut self.0).unwrap();
     }
@@ -275,11 +239,7 @@ impl Client {
             let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
             keys.max(values)
         };
-        Sizes {
-            raw: size(RAW),
-            claimed: size(CLAIMED),
-            wrapped: size(WRAPPED),
-        }
+        Sizes { raw: size(RAW), claimed: size(CLAIMED), wrapped: size(WRAPPED) }
     }
 
     /// The records of a queue in its order. Keys without a value and values without a key fail the test.
@@ -294,15 +254,8 @@ impl Client {
         let (keys, values) = (format!("{queue}.keys"), format!("{queue}.values"));
         let mut records: Vec<String> = self.run(&["EVAL", SCRIPT, "2", &keys, &values]);
         let values = records.pop();
-        assert!(
-            !records.contains(&"missing".to_owned()),
-            "{queue}: a key has no value"
-        );
-        assert_eq!(
-            values,
-            Some(records.len().to_string()),
-            "{queue}: as many values as keys"
-        );
+        assert!(!records.contains(&"missing".to_owned()), "{queue}: a key has no value");
+        assert_eq!(values, Some(records.len().to_string()), "{queue}: as many values as keys");
         records
     }
 }

@@ -58,22 +58,16 @@ impl Store {
 
     fn add(&mut self, series: &Value) {
         let key = SeriesKey {
-            metric: json::text(json::get(series, "metric"))
-                .unwrap_or_default()
-                .to_owned(),
+            metric: json::text(json::get(series, "metric")).unwrap_or_default().to_owned(),
             host: json::text(json::get(series, "host")).map(str::to_owned),
             tags: json::sorted_texts(json::get(series, "tags")),
         };
         let held = self.0.entry(key).or_default();
-        held.kind = json::text(json::get(series, "type"))
-            .unwrap_or("gauge")
-            .to_owned();
+        held.kind = json::text(json::get(series, "type")).unwrap_or("gauge").to_owned();
         held.interval = json::integer(json::get(series, "interval"));
         for point in json::items(json::get(series, "points")) {
             let point = json::items(Some(point));
-            if let (Some(second), Some(value)) =
-                (json::integer(point.first()), json::number(point.get(1)))
-            {
+            if let (Some(second), Some(value)) = (json::integer(point.first()), json::number(point.get(1))) {
                 held.points.insert(second, value);
             }
         }
@@ -81,10 +75,7 @@ impl Store {
 
     /// The series of a metric.
     pub fn series(&self, metric: &str) -> Vec<(&SeriesKey, &Held)> {
-        self.0
-            .iter()
-            .filter(|(key, _)| key.metric == metric)
-            .collect()
+        self.0.iter().filter(|(key, _)| key.metric == metric).collect()
     }
 
     /// The one series of a metric.
@@ -97,10 +88,7 @@ impl Store {
 
     /// All points of a metric added up.
     pub fn sum(&self, metric: &str) -> f64 {
-        self.series(metric)
-            .iter()
-            .flat_map(|(_, held)| held.points.values())
-            .sum()
+        self.series(metric).iter().flat_map(|(_, held)| held.points.values()).sum()
     }
 
     pub fn names(&self) -> BTreeSet<&str> {
@@ -123,26 +111,17 @@ pub fn problems(request: &Request) -> Vec<String> {
         found.push(format!("{} bytes", request.text.len()));
     }
     if !matches!(request.json, Some(Value::Object(_))) {
-        found.push(format!(
-            "no JSON object: {}",
-            request.text.chars().take(200).collect::<String>()
-        ));
+        found.push(format!("no JSON object: {}", request.text.chars().take(200).collect::<String>()));
     }
     for series in request.series() {
-        let mut object =
-            |what: &str| found.push(format!("{what}: {}", miniserde::json::to_string(series)));
+        let mut object = |what: &str| found.push(format!("{what}: {}", miniserde::json::to_string(series)));
         if json::text(json::get(series, "metric")).is_none_or(str::is_empty) {
             object("no metric name");
         }
-        if !matches!(
-            json::text(json::get(series, "type")),
-            Some("count" | "gauge" | "rate")
-        ) {
+        if !matches!(json::text(json::get(series, "type")), Some("count" | "gauge" | "rate")) {
             object("no type");
         }
-        if json::get(series, "interval")
-            .is_some_and(|interval| json::integer(Some(interval)).is_none())
-        {
+        if json::get(series, "interval").is_some_and(|interval| json::integer(Some(interval)).is_none()) {
             object("the interval is no integer");
         }
         let points = json::items(json::get(series, "points"));
@@ -154,9 +133,7 @@ pub fn problems(request: &Request) -> Vec<String> {
             match json::items(Some(point)) {
                 [second, value] if json::number(Some(value)).is_some_and(f64::is_finite) => {
                     match json::integer(Some(second)) {
-                        Some(second) if !seconds.insert(second) => {
-                            object("two points on one second")
-                        }
+                        Some(second) if !seconds.insert(second) => object("two points on one second"),
                         Some(_) => {}
                         None => object("the time is no whole second"),
                     }

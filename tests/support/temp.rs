@@ -14,8 +14,7 @@ impl TempDir {
     pub fn new() -> TempDir {
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let path =
-                std::env::temp_dir().join(format!("chouette-{}-{number}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("chouette-{}-{number}", std::process::id()));
             match std::fs::create_dir(&path) {
                 Ok(()) => return TempDir(path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

@@ -2,8 +2,7 @@
 
 use super::temp::TempDir;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -26,8 +25,7 @@ impl Pki {
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);
 
-        let mut leaf =
-            CertificateParams::new(["127.0.0.1", "localhost"].map(String::from)).unwrap();
+        let mut leaf = CertificateParams::new(["127.0.0.1", "localhost"].map(String::from)).unwrap();
         leaf.distinguished_name = named("localhost");
         let leaf_key = KeyPair::generate().unwrap();
         let leaf_certificate = leaf.signed_by(&leaf_key, &issuer).unwrap();
@@ -37,17 +35,13 @@ impl Pki {
         dir.write("server.pem", &leaf_certificate.pem());
         dir.write("server.key", &leaf_key.serialize_pem());
         let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
-        let server =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![leaf_certificate.der().clone()], key)
-                .unwrap();
-        Pki {
-            dir,
-            server: Arc::new(server),
-        }
+        let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf_certificate.der().clone()], key)
+            .unwrap();
+        Pki { dir, server: Arc::new(server) }
     }
 
     /// What `SSL_CERT_FILE` names.

@@ -36,17 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("release", STAGE_IMPORTS),
     (
         "config",
-        &[
-            "ingest",
-            "aggregate",
-            "collect",
-            "queue",
-            "release",
-            "protocol",
-            "metric",
-            "limits",
-            "telemetry",
-        ],
+        &["ingest", "aggregate", "collect", "queue", "release", "protocol", "metric", "limits", "telemetry"],
     ),
     ("cli", &["config", "limits"]),
     (
@@ -91,25 +81,20 @@ pub fn check_source(path: &str, text: &str, for_tests: bool) -> Vec<String> {
     let named = named_paths(text);
     let mut found = Vec::new();
     if !matches!(path, "src/main.rs" | "src/lib.rs") && layer(&module).is_none() {
-        found.push(format!(
-            "{path}: the module has no place in the layers of tests/tidy/checks.rs"
-        ));
+        found.push(format!("{path}: the module has no place in the layers of tests/tidy/checks.rs"));
         return found;
     }
     let clocks = clock_names(&named);
     for named in &named {
         let at = format!("{path}:{}: {}", named.line, named.parts.join("::"));
         let in_tests = for_tests || named.in_tests;
-        let may_touch =
-            path == "src/main.rs" || path.starts_with("src/runtime/") || path == "src/runtime.rs";
+        let may_touch = path == "src/main.rs" || path.starts_with("src/runtime/") || path == "src/runtime.rs";
         if begins_with(&named.parts, &["std", "thread"]) && !in_tests {
             found.push(format!("{at}: there is one thread"));
         } else if !may_touch && is_outside(named) {
             found.push(format!("{at}: only runtime/ and main.rs may name it"));
         } else if !may_touch && !in_tests && asks_the_time(named, &clocks) {
-            found.push(format!(
-                "{at}: only runtime/ and main.rs may ask what time it is"
-            ));
+            found.push(format!("{at}: only runtime/ and main.rs may ask what time it is"));
         } else if let Some(imported) = import_of(named, &module)
             && let Some((own, allowed)) = layer(&module)
             && imported != own
@@ -123,10 +108,7 @@ pub fn check_source(path: &str, text: &str, for_tests: bool) -> Vec<String> {
 
 /// The modules of a file's path, from the crate's root.
 fn module_of(path: &str) -> Vec<String> {
-    let inside = path
-        .trim_start_matches("src/")
-        .trim_end_matches(".rs")
-        .trim_end_matches("/mod");
+    let inside = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
     match inside {
         "lib" | "main" => Vec::new(),
         inside => inside.split('/').map(str::to_owned).collect(),
@@ -139,22 +121,14 @@ fn layer(module: &[String]) -> Option<(&'static str, &'static [&'static str])> {
 }
 
 fn begins_with(parts: &[String], prefix: &[&str]) -> bool {
-    parts.len() >= prefix.len()
-        && parts
-            .iter()
-            .zip(prefix)
-            .all(|(part, wanted)| part == wanted)
+    parts.len() >= prefix.len() && parts.iter().zip(prefix).all(|(part, wanted)| part == wanted)
 }
 
 /// Whether a path is, or could hide, one of the outside world.
 fn is_outside(named: &Named) -> bool {
     let renames_all = named.is_import
-        && (named.parts == ["std"] && named.alias.as_deref() != Some("_")
-            || named.parts == ["std", "*"]);
-    renames_all
-        || OUTSIDE
-            .iter()
-            .any(|prefix| begins_with(&named.parts, prefix))
+        && (named.parts == ["std"] && named.alias.as_deref() != Some("_") || named.parts == ["std", "*"]);
+    renames_all || OUTSIDE.iter().any(|prefix| begins_with(&named.parts, prefix))
 }
 
 /// What the clocks are called in this file.
@@ -171,20 +145,13 @@ fn clock_names(named: &[Named]) -> BTreeSet<String> {
 }
 
 fn asks_the_time(named: &Named, clocks: &BTreeSet<String>) -> bool {
-    named
-        .parts
-        .windows(2)
-        .any(|pair| clocks.contains(&pair[0]) && pair[1] == "now")
+    named.parts.windows(2).any(|pair| clocks.contains(&pair[0]) && pair[1] == "now")
 }
 
 /// The module at the crate's root that a path leads into; `*` for all of them.
 fn import_of(named: &Named, module: &[String]) -> Option<String> {
     let mut parts = named.parts.iter().map(String::as_str).peekable();
-    let mut base: Vec<&str> = module
-        .iter()
-        .chain(&named.modules)
-        .map(String::as_str)
-        .collect();
+    let mut base: Vec<&str> = module.iter().chain(&named.modules).map(String::as_str).collect();
     match parts.peek() {
         Some(&"crate") => {
             parts.next();
@@ -216,13 +183,8 @@ pub fn check_length_and_docs(path: &str, text: &str) -> Vec<String> {
     if lines >= LINES_MAX {
         found.push(format!("{path}: {lines} lines"));
     }
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
-    if !first.is_some_and(|line| {
-        line.strip_prefix("//!")
-            .is_some_and(|words| !words.trim().is_empty())
-    }) {
+    let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!["));
+    if !first.is_some_and(|line| line.strip_prefix("//!").is_some_and(|words| !words.trim().is_empty())) {
         found.push(format!("{path}: no module docs in its first line"));
     }
     found

@@ -32,10 +32,7 @@ fn rust_files(directory: &str) -> Vec<(String, String)> {
         .into_iter()
         .map(|path| {
             (
-                path.strip_prefix(root)
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned(),
+                path.strip_prefix(root).unwrap().to_string_lossy().into_owned(),
                 std::fs::read_to_string(&path).unwrap(),
             )
         })
@@ -45,24 +42,12 @@ fn rust_files(directory: &str) -> Vec<(String, String)> {
 #[test]
 fn the_outside_world_is_the_runtimes_and_dependencies_point_one_way() {
     let files = rust_files("src");
-    assert!(
-        files.iter().any(|(path, _)| path == "src/lib.rs"),
-        "these are not the sources"
-    );
-    let for_tests: BTreeSet<String> = files
-        .iter()
-        .flat_map(|(path, text)| test_modules(path, text))
-        .collect();
-    let found: Vec<String> = files
-        .iter()
-        .flat_map(|(path, text)| check_source(path, text, for_tests.contains(path)))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "{} breaches:\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "these are not the sources");
+    let for_tests: BTreeSet<String> =
+        files.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let found: Vec<String> =
+        files.iter().flat_map(|(path, text)| check_source(path, text, for_tests.contains(path))).collect();
+    assert!(found.is_empty(), "{} breaches:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
@@ -70,22 +55,11 @@ fn files_are_short_and_say_what_they_are_for() {
     let files: Vec<(String, String)> = [rust_files("src"), rust_files("tests")].concat();
     for (path, text) in files.iter().filter(|(_, text)| is_long(text)) {
         // Straight to the stream: the test harness swallows what `println!` writes in a test that passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "long: {path} has {} lines",
-            text.lines().count()
-        );
+        let _ = writeln!(std::io::stderr(), "long: {path} has {} lines", text.lines().count());
     }
-    let found: Vec<String> = files
-        .iter()
-        .flat_map(|(path, text)| check_length_and_docs(path, text))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "{} breaches:\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    let found: Vec<String> =
+        files.iter().flat_map(|(path, text)| check_length_and_docs(path, text)).collect();
+    assert!(found.is_empty(), "{} breaches:\n{}", found.len(), found.join("\n"));
 }
 
 /// The breaches of a file in `src/`, without their places.
@@ -120,11 +94,7 @@ fn the_outside_world_is_seen_however_it_is_written() {
         assert!(!breaches("src/queue/claim.rs", text).is_empty(), "{text}");
         // A second thread is nobody's.
         let thread = text.contains("thread");
-        assert_eq!(
-            breaches("src/runtime/claim.rs", text).is_empty(),
-            !thread,
-            "{text}"
-        );
+        assert_eq!(breaches("src/runtime/claim.rs", text).is_empty(), !thread, "{text}");
         assert_eq!(breaches("src/main.rs", text).is_empty(), !thread, "{text}");
     }
 }
@@ -144,60 +114,29 @@ fn what_only_looks_like_the_outside_world_is_not() {
         "fn f() { let fs = 1; process(fs); }",
     ];
     for text in good {
-        assert_eq!(
-            breaches("src/queue/claim.rs", text),
-            Vec::<String>::new(),
-            "{text}"
-        );
+        assert_eq!(breaches("src/queue/claim.rs", text), Vec::<String>::new(), "{text}");
     }
 }
 
 #[test]
 fn tests_may_ask_for_the_time_and_nothing_else() {
     let with_tests = |body: &str| {
-        format!(
-            "fn f() {{}}\n#[cfg(test)]\nmod tests {{\n use super::*;\n fn g() {{ {body} }}\n}}\n"
-        )
+        format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n use super::*;\n fn g() {{ {body} }}\n}}\n")
     };
-    assert_eq!(
-        breaches("src/agent.rs", &with_tests("Instant::now();")),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        breaches("src/agent.rs", &with_tests("std::fs::read(\"x\");")).len(),
-        1
-    );
-    assert_eq!(
-        breaches("src/agent.rs", &with_tests("crate::runtime::run();")).len(),
-        1
-    );
+    assert_eq!(breaches("src/agent.rs", &with_tests("Instant::now();")), Vec::<String>::new());
+    assert_eq!(breaches("src/agent.rs", &with_tests("std::fs::read(\"x\");")).len(), 1);
+    assert_eq!(breaches("src/agent.rs", &with_tests("crate::runtime::run();")).len(), 1);
     let after = format!("{}fn h() {{ Instant::now(); }}", with_tests(""));
-    assert_eq!(
-        breaches("src/agent.rs", &after).len(),
-        1,
-        "the exemption ends with the module"
-    );
-    assert_eq!(
-        check_source("src/collect/fake.rs", "fn f() { Instant::now(); }", true),
-        Vec::<String>::new()
-    );
+    assert_eq!(breaches("src/agent.rs", &after).len(), 1, "the exemption ends with the module");
+    assert_eq!(check_source("src/collect/fake.rs", "fn f() { Instant::now(); }", true), Vec::<String>::new());
 }
 
 #[test]
 fn modules_in_files_of_their_own_are_known_to_be_tests() {
     let text = "#[cfg(test)]\nmod tests;\nmod real;\n#[cfg(test)]\npub(crate) mod fake;\n#[cfg(test)]\nmod inline { fn f() {} }";
-    assert_eq!(
-        test_modules("src/collect/mod.rs", text),
-        ["src/collect/tests.rs", "src/collect/fake.rs"]
-    );
-    assert_eq!(
-        test_modules("src/agent.rs", text),
-        ["src/agent/tests.rs", "src/agent/fake.rs"]
-    );
-    assert_eq!(
-        test_modules("src/lib.rs", text),
-        ["src/tests.rs", "src/fake.rs"]
-    );
+    assert_eq!(test_modules("src/collect/mod.rs", text), ["src/collect/tests.rs", "src/collect/fake.rs"]);
+    assert_eq!(test_modules("src/agent.rs", text), ["src/agent/tests.rs", "src/agent/fake.rs"]);
+    assert_eq!(test_modules("src/lib.rs", text), ["src/tests.rs", "src/fake.rs"]);
 }
 
 #[test]
@@ -207,14 +146,8 @@ fn dependencies_point_one_way() {
         ("src/metric/mod.rs", "use super::telemetry;"),
         ("src/metric/tags.rs", "use super::super::protocol::http;"),
         ("src/protocol/http.rs", "use crate::metric::Tags;"),
-        (
-            "src/ingest/record.rs",
-            "use crate::{aggregate::Bucket, metric::Sample};",
-        ),
-        (
-            "src/aggregate/wrapper/mod.rs",
-            "use super::super::queue::Claim;",
-        ),
+        ("src/ingest/record.rs", "use crate::{aggregate::Bucket, metric::Sample};"),
+        ("src/aggregate/wrapper/mod.rs", "use super::super::queue::Claim;"),
         ("src/queue/mod.rs", "fn f() { crate::release::go(); }"),
         ("src/collect/host/cpu.rs", "use crate::config::Config;"),
         ("src/release/payload.rs", "use crate::agent::Event;"),
@@ -223,10 +156,7 @@ fn dependencies_point_one_way() {
         ("src/limits.rs", "use crate::queue::CHUNK;"),
         ("src/telemetry.rs", "use crate::release::Outcome;"),
         ("src/runtime/child.rs", "use crate::cli::Command;"),
-        (
-            "src/release/payload.rs",
-            "mod inner { use super::super::super::queue::Claim; }",
-        ),
+        ("src/release/payload.rs", "mod inner { use super::super::super::queue::Claim; }"),
         ("src/release/payload.rs", "use crate::*;"),
         ("src/release/payload.rs", "use crate::newcomer::X;"),
         ("src/newcomer.rs", "fn f() {}"),
@@ -236,10 +166,7 @@ fn dependencies_point_one_way() {
     }
     let good = [
         ("src/metric/tags.rs", "use super::{json, number::Number};"),
-        (
-            "src/ingest/record.rs",
-            "use crate::{limits, metric::Sample, telemetry::DROPPED};",
-        ),
+        ("src/ingest/record.rs", "use crate::{limits, metric::Sample, telemetry::DROPPED};"),
         (
             "src/aggregate/bucket.rs",
             "use super::wrapper::Wrapper; use crate::aggregate::accumulator; use crate::protocol::redis;",
@@ -252,10 +179,7 @@ fn dependencies_point_one_way() {
             "src/runtime/event_loop.rs",
             "use crate::agent::Agent; use super::clock; use crate::config::Config; use crate::protocol::http;",
         ),
-        (
-            "src/config/mod.rs",
-            "use crate::{collect::PLUGINS, limits, metric::Tags, aggregate::wrapper};",
-        ),
+        ("src/config/mod.rs", "use crate::{collect::PLUGINS, limits, metric::Tags, aggregate::wrapper};"),
         ("src/cli.rs", "use crate::config::help;"),
         ("src/main.rs", "use chouette_iot::{cli, config, runtime};"),
         ("src/lib.rs", "pub mod agent;\npub mod config;"),
@@ -272,20 +196,10 @@ fn dependencies_point_one_way() {
 #[test]
 fn long_files_and_files_without_a_word_are_found() {
     let lines = |count: usize| format!("//! What it is for.\n{}", "\n".repeat(count - 1));
-    assert_eq!(
-        check_length_and_docs("a.rs", &lines(399)),
-        Vec::<String>::new()
-    );
+    assert_eq!(check_length_and_docs("a.rs", &lines(399)), Vec::<String>::new());
     assert_eq!(check_length_and_docs("a.rs", &lines(400)).len(), 1);
     assert!(is_long(&lines(301)) && !is_long(&lines(300)));
     assert_eq!(check_length_and_docs("a.rs", "use std::fmt;\n").len(), 1);
-    assert_eq!(
-        check_length_and_docs("a.rs", "//!\nuse std::fmt;\n").len(),
-        1,
-        "an empty word"
-    );
-    assert_eq!(
-        check_length_and_docs("a.rs", "#![allow(x)]\n\n//! For something.\n"),
-        Vec::<String>::new()
-    );
+    assert_eq!(check_length_and_docs("a.rs", "//!\nuse std::fmt;\n").len(), 1, "an empty word");
+    assert_eq!(check_length_and_docs("a.rs", "#![allow(x)]\n\n//! For something.\n"), Vec::<String>::new());
 }

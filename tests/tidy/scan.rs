@@ -29,12 +29,7 @@ pub struct Named {
 
 /// All paths of a file.
 pub fn named_paths(text: &str) -> Vec<Named> {
-    Scanner {
-        tokens: tokens(text).into(),
-        open: Vec::new(),
-        found: Vec::new(),
-    }
-    .run()
+    Scanner { tokens: tokens(text).into(), open: Vec::new(), found: Vec::new() }.run()
 }
 
 /// The files of modules that a file declares for tests only.
@@ -46,16 +41,10 @@ pub fn test_modules(path: &str, text: &str) -> Vec<String> {
     };
     let mut files = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
-        let declares = *token == Token::Word("mod".to_owned())
-            && tokens.get(at + 2) == Some(&Token::Mark(';'));
-        let before: Vec<&Token> = tokens[..at]
-            .iter()
-            .rev()
-            .take_while(|token| !is_end(token))
-            .collect();
-        if let (true, true, Some(Token::Word(name))) =
-            (declares, is_for_tests(&before), tokens.get(at + 1))
-        {
+        let declares =
+            *token == Token::Word("mod".to_owned()) && tokens.get(at + 2) == Some(&Token::Mark(';'));
+        let before: Vec<&Token> = tokens[..at].iter().rev().take_while(|token| !is_end(token)).collect();
+        if let (true, true, Some(Token::Word(name))) = (declares, is_for_tests(&before), tokens.get(at + 1)) {
             files.push(format!("{directory}/{name}.rs"));
         }
     }
@@ -128,11 +117,7 @@ impl Scanner {
     }
 
     fn extern_crate(&mut self) {
-        if self
-            .tokens
-            .front()
-            .is_some_and(|(token, _)| *token == Token::Word("crate".to_owned()))
-        {
+        if self.tokens.front().is_some_and(|(token, _)| *token == Token::Word("crate".to_owned())) {
             self.tokens.pop_front();
             if let Some((Token::Word(name), line)) = self.tokens.pop_front() {
                 self.name(vec![name], line, None, true);
@@ -209,20 +194,9 @@ impl Scanner {
     }
 
     fn name(&mut self, parts: Vec<String>, line: usize, alias: Option<String>, is_import: bool) {
-        let modules = self
-            .open
-            .iter()
-            .filter_map(|(name, _)| name.clone())
-            .collect();
+        let modules = self.open.iter().filter_map(|(name, _)| name.clone()).collect();
         let in_tests = self.open.iter().any(|(_, for_tests)| *for_tests);
-        self.found.push(Named {
-            parts,
-            line,
-            modules,
-            in_tests,
-            alias,
-            is_import,
-        });
+        self.found.push(Named { parts, line, modules, in_tests, alias, is_import });
     }
 }
 
@@ -233,9 +207,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
         let length = if let Some(length) = skipped(rest) {
             length
         } else if first.is_alphanumeric() || first == '_' {
-            let length = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .unwrap_or(rest.len());
+            let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
             found.push((Token::Word(rest[..length].to_owned()), line));
             length
         } else if rest.starts_with("::") {
@@ -270,11 +242,7 @@ fn skipped(rest: &str) -> Option<usize> {
         if after_prefix[fence..].starts_with('"') {
             let end = format!("\"{}", "#".repeat(fence));
             let start = prefix + fence + 1;
-            return Some(
-                rest[start..]
-                    .find(&end)
-                    .map_or(rest.len(), |at| start + at + end.len()),
-            );
+            return Some(rest[start..].find(&end).map_or(rest.len(), |at| start + at + end.len()));
         }
     }
     if prefix <= 1 && after_prefix.starts_with('"') {

@@ -38,12 +38,7 @@ impl FakeRedis {
     /// Carries out the oldest request under way.
     pub fn execute_next(&mut self) -> Option<Vec<Value>> {
         let commands = self.sent.pop_front()?;
-        Some(
-            commands
-                .into_iter()
-                .map(|command| parsed(&self.execute(command)))
-                .collect(),
-        )
+        Some(commands.into_iter().map(|command| parsed(&self.execute(command))).collect())
     }
 
     pub fn disconnect(&mut self) {
@@ -53,47 +48,28 @@ impl FakeRedis {
     }
 
     pub fn write_record(&mut self, key: &str, score_s: f64, json: &str) {
-        self.sets
-            .entry(RAW_METRICS.keys.into())
-            .or_default()
-            .insert(key.into(), score_s);
-        self.hashes
-            .entry(RAW_METRICS.values.into())
-            .or_default()
-            .insert(key.into(), json.into());
+        self.sets.entry(RAW_METRICS.keys.into()).or_default().insert(key.into(), score_s);
+        self.hashes.entry(RAW_METRICS.values.into()).or_default().insert(key.into(), json.into());
     }
 
     /// The sum of the values of readable raw records that still have a key.
     pub fn sum_of_records(&self, queue: Queue) -> f64 {
-        self.records(queue)
-            .filter_map(|json| field(json, "value"))
-            .sum()
+        self.records(queue).filter_map(|json| field(json, "value")).sum()
     }
 
     /// The sum of the points of series of one name.
     pub fn sum_of_series(&self, queue: Queue, name: &str) -> f64 {
-        self.records(queue)
-            .map(|json| series_value(json, name))
-            .sum()
+        self.records(queue).map(|json| series_value(json, name)).sum()
     }
 
     pub fn is_drained(&self) -> bool {
-        !self
-            .sets
-            .keys()
-            .chain(self.hashes.keys())
-            .any(|key| !key.starts_with("chouette:metrics:wrapped"))
+        !self.sets.keys().chain(self.hashes.keys()).any(|key| !key.starts_with("chouette:metrics:wrapped"))
     }
 
     fn records(&self, queue: Queue) -> impl Iterator<Item = &[u8]> {
         let values = self.hashes.get(queue.values);
-        let keys = self
-            .sets
-            .get(queue.keys)
-            .into_iter()
-            .flat_map(BTreeMap::keys);
-        keys.filter_map(move |key| values?.get(key))
-            .map(Vec::as_slice)
+        let keys = self.sets.get(queue.keys).into_iter().flat_map(BTreeMap::keys);
+        keys.filter_map(move |key| values?.get(key)).map(Vec::as_slice)
     }
 
     fn execute(&mut self, command: Args) -> Vec<u8> {
@@ -108,8 +84,7 @@ impl FakeRedis {
             ("EXEC", open) => {
                 let commands = open.take().expect("EXEC without MULTI");
                 if self.aborted {
-                    return b"-EXECABORT Transaction discarded because of previous errors.\r\n"
-                        .to_vec();
+                    return b"-EXECABORT Transaction discarded because of previous errors.\r\n".to_vec();
                 }
                 let mut reply = format!("*{}\r\n", commands.len()).into_bytes();
                 for command in commands {
@@ -140,32 +115,22 @@ impl FakeRedis {
         let reply = match text(0).as_str() {
             "ZCARD" => int(self.sets.get(&text(1)).map_or(0, BTreeMap::len)),
             "HLEN" => int(self.hashes.get(&text(1)).map_or(0, BTreeMap::len)),
-            "EXISTS" => int(command[1..]
-                .iter()
-                .filter(|k| self.exists(&String::from_utf8_lossy(k)))
-                .count()),
+            "EXISTS" => int(command[1..].iter().filter(|k| self.exists(&String::from_utf8_lossy(k))).count()),
             "ZRANGE" => self.zrange(&text(1), text(2).parse().unwrap(), text(3).parse().unwrap()),
-            "ZRANGEBYSCORE" => self.range_by_score(
-                &text(1),
-                text(3)[1..].parse().unwrap(),
-                text(7).parse().unwrap(),
-            ),
+            "ZRANGEBYSCORE" => {
+                self.range_by_score(&text(1), text(3)[1..].parse().unwrap(), text(7).parse().unwrap())
+            }
             "HMGET" => {
                 let empty = BTreeMap::new();
                 let hash = self.hashes.get(&text(1)).unwrap_or(&empty);
                 list(
-                    command[2..]
-                        .iter()
-                        .map(|field| hash.get(field).map_or(b"$-1\r\n".to_vec(), |v| bulk(v))),
+                    command[2..].iter().map(|field| hash.get(field).map_or(b"$-1\r\n".to_vec(), |v| bulk(v))),
                 )
             }
             "ZADD" => {
                 let set = self.sets.entry(text(1)).or_default();
                 for pair in command[2..].chunks(2) {
-                    set.insert(
-                        pair[1].clone(),
-                        String::from_utf8_lossy(&pair[0]).parse().unwrap(),
-                    );
+                    set.insert(pair[1].clone(), String::from_utf8_lossy(&pair[0]).parse().unwrap());
                 }
                 int(0)
             }
@@ -182,19 +147,11 @@ impl FakeRedis {
             }
             "HDEL" => {
                 let hash = self.hashes.entry(text(1)).or_default();
-                int(command[2..]
-                    .iter()
-                    .filter(|field| hash.remove(*field).is_some())
-                    .count())
+                int(command[2..].iter().filter(|field| hash.remove(*field).is_some()).count())
             }
             "ZREMRANGEBYRANK" => {
                 let count: usize = text(3).parse::<usize>().unwrap() + 1;
-                let first: Vec<_> = self
-                    .ordered(&text(1))
-                    .into_iter()
-                    .take(count)
-                    .map(|(m, _)| m)
-                    .collect();
+                let first: Vec<_> = self.ordered(&text(1)).into_iter().take(count).map(|(m, _)| m).collect();
                 self.remove_members(&text(1), &first)
             }
             "RENAMENX" => return self.rename(&text(1), text(2)),
@@ -218,9 +175,7 @@ impl FakeRedis {
             return;
         }
         let (set, hash) = (self.sets.get(key), self.hashes.get(WRAPPED_METRICS.values));
-        let there = members
-            .iter()
-            .filter(|m| set.is_some_and(|set| set.contains_key(*m)));
+        let there = members.iter().filter(|m| set.is_some_and(|set| set.contains_key(*m)));
         for json in there.filter_map(|m| hash?.get(m)) {
             self.acknowledged += series_value(json, "app");
             self.acknowledged_drops += series_value(json, "chouette.dropped");
@@ -229,10 +184,7 @@ impl FakeRedis {
 
     fn remove_members(&mut self, key: &str, members: &[Vec<u8>]) -> Vec<u8> {
         let set = self.sets.entry(key.to_owned()).or_default();
-        int(members
-            .iter()
-            .filter(|member| set.remove(*member).is_some())
-            .count())
+        int(members.iter().filter(|member| set.remove(*member).is_some()).count())
     }
 
     fn exists(&self, key: &str) -> bool {
@@ -240,33 +192,18 @@ impl FakeRedis {
     }
 
     fn ordered(&self, key: &str) -> Vec<(Vec<u8>, f64)> {
-        let mut members: Vec<_> = self
-            .sets
-            .get(key)
-            .into_iter()
-            .flatten()
-            .map(|(m, s)| (m.clone(), *s))
-            .collect();
+        let mut members: Vec<_> =
+            self.sets.get(key).into_iter().flatten().map(|(m, s)| (m.clone(), *s)).collect();
         members.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         members
     }
 
     fn zrange(&self, key: &str, first: usize, last: usize) -> Vec<u8> {
-        with_scores(
-            self.ordered(key)
-                .into_iter()
-                .skip(first)
-                .take(last + 1 - first),
-        )
+        with_scores(self.ordered(key).into_iter().skip(first).take(last + 1 - first))
     }
 
     fn range_by_score(&self, key: &str, before: f64, count: usize) -> Vec<u8> {
-        with_scores(
-            self.ordered(key)
-                .into_iter()
-                .filter(|(_, score)| *score < before)
-                .take(count),
-        )
+        with_scores(self.ordered(key).into_iter().filter(|(_, score)| *score < before).take(count))
     }
 
     fn rename(&mut self, from: &str, to: String) -> Vec<u8> {
@@ -287,11 +224,7 @@ impl FakeRedis {
 
 fn refusal(fault: Option<Fault>, name: &str) -> Option<Vec<u8>> {
     let needs_memory = matches!(name, "ZADD" | "HSET");
-    let writes = needs_memory
-        || matches!(
-            name,
-            "ZREM" | "HDEL" | "ZREMRANGEBYRANK" | "RENAMENX" | "UNLINK"
-        );
+    let writes = needs_memory || matches!(name, "ZREM" | "HDEL" | "ZREMRANGEBYRANK" | "RENAMENX" | "UNLINK");
     match fault {
         Some(Fault::Oom) if needs_memory => Some(b"-OOM command not allowed\r\n".to_vec()),
         Some(Fault::ReadOnly) if writes => Some(b"-READONLY You can't write\r\n".to_vec()),
@@ -366,12 +299,6 @@ fn series_value(json: &[u8], name: &str) -> f64 {
     if !text.starts_with(&format!("{{\"metric\":\"{name}\"")) {
         return 0.0;
     }
-    let points = text
-        .split_once("\"points\":[[")
-        .map_or("", |(_, rest)| rest);
-    points
-        .split([',', ']'])
-        .nth(1)
-        .and_then(|value| value.parse().ok())
-        .unwrap_or_default()
+    let points = text.split_once("\"points\":[[").map_or("", |(_, rest)| rest);
+    points.split([',', ']']).nth(1).and_then(|value| value.parse().ok()).unwrap_or_default()
 }

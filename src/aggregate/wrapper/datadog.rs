@@ -13,9 +13,7 @@ pub struct Datadog {
 impl Datadog {
     /// Sends these summaries of histograms.
     pub fn new(histogram: &HistogramOptions) -> Datadog {
-        Datadog {
-            histogram: histogram.clone(),
-        }
+        Datadog { histogram: histogram.clone() }
     }
 
     fn wrap_histogram(
@@ -29,14 +27,8 @@ impl Datadog {
         values.sort_unstable_by(f64::total_cmp);
         for aggregate in &self.histogram.aggregates {
             let (kind, value) = match aggregate {
-                HistogramAggregate::Max => (
-                    SeriesKind::Gauge,
-                    values.last().copied().unwrap_or_default(),
-                ),
-                HistogramAggregate::Min => (
-                    SeriesKind::Gauge,
-                    values.first().copied().unwrap_or_default(),
-                ),
+                HistogramAggregate::Max => (SeriesKind::Gauge, values.last().copied().unwrap_or_default()),
+                HistogramAggregate::Min => (SeriesKind::Gauge, values.first().copied().unwrap_or_default()),
                 HistogramAggregate::Median => (SeriesKind::Gauge, quantile(values, 0.5)),
                 HistogramAggregate::Avg => (SeriesKind::Gauge, sum / samples),
                 HistogramAggregate::Sum => (SeriesKind::Gauge, sum),
@@ -45,11 +37,7 @@ impl Datadog {
             emit(aggregate.as_str(), kind, value);
         }
         for p in &self.histogram.percentiles {
-            emit(
-                &format!("{}percentile", (p * 100.0).round()),
-                SeriesKind::Gauge,
-                quantile(values, *p),
-            );
+            emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(values, *p));
         }
     }
 }
@@ -89,21 +77,11 @@ impl Wrapper for Datadog {
                 emit(series("", SeriesKind::Rate, rate, first_s));
             }
             Accumulator::Sum { sum, first_s } => emit(series("", SeriesKind::Count, sum, first_s)),
-            Accumulator::Last { value, first_s, .. } => {
-                emit(series("", SeriesKind::Gauge, value, first_s))
-            }
+            Accumulator::Last { value, first_s, .. } => emit(series("", SeriesKind::Gauge, value, first_s)),
             Accumulator::Distinct { elements, first_s } => {
-                emit(series(
-                    "",
-                    SeriesKind::Count,
-                    Number::Int(elements.len() as i128),
-                    first_s,
-                ));
+                emit(series("", SeriesKind::Count, Number::Int(elements.len() as i128), first_s));
             }
-            Accumulator::Values {
-                mut values,
-                first_s,
-            } => {
+            Accumulator::Values { mut values, first_s } => {
                 self.wrap_histogram(&mut values, interval_s, &mut |suffix, kind, value| {
                     emit(series(suffix, kind, Number::Float(value), first_s));
                 });
@@ -123,11 +101,7 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
     let low = sorted.get(below as usize).copied().unwrap_or_default();
     let high = sorted.get(below as usize + 1).copied().unwrap_or(low);
     // Not low + (high − low)·share: the difference of two large values overflows.
-    if share == 0.0 {
-        low
-    } else {
-        low * (1.0 - share) + high * share
-    }
+    if share == 0.0 { low } else { low * (1.0 - share) + high * share }
 }
 
 #[cfg(test)]
@@ -147,30 +121,15 @@ mod tests {
 
     #[test]
     fn a_percentile_is_named_by_its_rounded_share() {
-        let options = HistogramOptions {
-            aggregates: vec![],
-            percentiles: vec![0.29, 0.57, 0.58, 0.999, 1.0],
-        };
-        let context = Context {
-            name: "h".into(),
-            kind: "histogram".into(),
-            tags: Tags::none(),
-        };
+        let options =
+            HistogramOptions { aggregates: vec![], percentiles: vec![0.29, 0.57, 0.58, 0.999, 1.0] };
+        let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
         let mut names = Vec::new();
-        let values = Accumulator::Values {
-            values: vec![1.0],
-            first_s: 0.0,
-        };
+        let values = Accumulator::Values { values: vec![1.0], first_s: 0.0 };
         Datadog::new(&options).wrap(&context, values, 10, &mut |s| names.push(s.name));
         assert_eq!(
             names,
-            [
-                "h.29percentile",
-                "h.57percentile",
-                "h.58percentile",
-                "h.100percentile",
-                "h.100percentile"
-            ]
+            ["h.29percentile", "h.57percentile", "h.58percentile", "h.100percentile", "h.100percentile"]
         );
     }
 }

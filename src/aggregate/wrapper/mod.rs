@@ -76,10 +76,7 @@ impl HistogramAggregate {
 
     /// The word and the suffix of the metric's name.
     pub fn as_str(self) -> &'static str {
-        Self::WORDS
-            .iter()
-            .find(|(_, a)| *a == self)
-            .map_or("", |(word, _)| word)
+        Self::WORDS.iter().find(|(_, a)| *a == self).map_or("", |(word, _)| word)
     }
 }
 
@@ -95,9 +92,6 @@ pub struct HistogramOptions {
 impl Default for HistogramOptions {
     fn default() -> Self {
         use HistogramAggregate::{Avg, Count, Max, Median};
-        HistogramOptions {
-            aggregates: vec![Max, Median, Avg, Count],
-            percentiles: vec![0.95],
-        }
+        HistogramOptions { aggregates: vec![Max, Median, Avg, Count], percentiles: vec![0.95] }
     }
 }

@@ -9,11 +9,7 @@ pub struct Simple;
 
 impl Wrapper for Simple {
     fn accumulator(&self, kind: &str) -> Option<Accumulator> {
-        Some(if kind == "count" {
-            Accumulator::sum_last()
-        } else {
-            Accumulator::average()
-        })
+        Some(if kind == "count" { Accumulator::sum_last() } else { Accumulator::average() })
     }
 
     fn wrap(
@@ -31,26 +27,11 @@ impl Wrapper for Simple {
             point: Point { timestamp, value },
         };
         match accumulator {
-            Accumulator::SumLast { sum, last_s } => {
-                emit(count(context.name.to_string(), sum, last_s))
-            }
-            Accumulator::Average {
-                sum,
-                samples,
-                last_s,
-            } => {
+            Accumulator::SumLast { sum, last_s } => emit(count(context.name.to_string(), sum, last_s)),
+            Accumulator::Average { sum, samples, last_s } => {
                 let average = Number::Float(sum.as_f64() / samples as f64);
-                emit(Series::gauge(
-                    &context.name,
-                    context.tags.clone(),
-                    average,
-                    last_s,
-                ));
-                emit(count(
-                    format!("{}.count", context.name),
-                    Number::Int(i128::from(samples)),
-                    last_s,
-                ));
+                emit(Series::gauge(&context.name, context.tags.clone(), average, last_s));
+                emit(count(format!("{}.count", context.name), Number::Int(i128::from(samples)), last_s));
             }
             _ => {}
         }

@@ -19,9 +19,7 @@ use crate::metric::{Number, Tags};
 pub const PERCENTAGE: &str = "Chouette.host.cpu.percentage";
 
 const PATH: &str = "proc/stat";
-const COLUMNS: [&str; 8] = [
-    "user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal",
-];
+const COLUMNS: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
 const COLUMNS_MIN: usize = 4;
 const IDLE: usize = 3;
 const IOWAIT: usize = 4;
@@ -37,12 +35,7 @@ pub struct Cpu {
 impl Cpu {
     /// Appends the busy share, except on the first reading and where the counters make no sense: the
     /// kernel lets `iowait` and `idle` go backwards.
-    pub fn collect(
-        &mut self,
-        files: &dyn HostFiles,
-        out: &mut Vec<Gauge>,
-        error: &mut CollectError,
-    ) {
+    pub fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectError) {
         let Some(text) = error.keep(PATH, files.read(PATH)) else {
             return;
         };
@@ -52,11 +45,7 @@ impl Cpu {
         let last = self.last.replace(now);
         if let Some(permille) = last.and_then(|last| busy_permille(&last, &now)) {
             let value = Number::Float(f64::from(permille) / 10.0);
-            out.push(Gauge {
-                name: PERCENTAGE,
-                tags: Tags::none(),
-                value,
-            });
+            out.push(Gauge { name: PERCENTAGE, tags: Tags::none(), value });
         }
     }
 }
@@ -117,10 +106,7 @@ mod tests {
 
     #[test]
     fn busy_is_everything_but_idle_and_iowait() {
-        let lines = [
-            "cpu  100 0 0 100 0 0 0 0 0 0\n",
-            "cpu  101 1 1 103 2 1 1 1 0 0\ncpu0 9\n",
-        ];
+        let lines = ["cpu  100 0 0 100 0 0 0 0 0 0\n", "cpu  101 1 1 103 2 1 1 1 0 0\ncpu0 9\n"];
         assert_eq!(readings(&lines), [None, Some(54.5)]);
     }
 
@@ -138,23 +124,13 @@ mod tests {
         let full = format!("cpu {max} {max} {max} 0 0 {max} {max} {max} {max} {max}");
         assert_eq!(readings(&["cpu 0 0 0 0", &full]), [None, Some(100.0)]);
         assert_eq!(readings(&["cpu 0 0 0 0", "cpu 0 0 0 9"]), [None, Some(0.0)]);
-        assert_eq!(
-            readings(&["cpu 0 0 0 0", "cpu 1 0 0 2999"]),
-            [None, Some(0.0)]
-        );
-        assert_eq!(
-            readings(&["cpu 0 0 0 0", "cpu 1 0 0 1999"]),
-            [None, Some(0.1)]
-        );
+        assert_eq!(readings(&["cpu 0 0 0 0", "cpu 1 0 0 2999"]), [None, Some(0.0)]);
+        assert_eq!(readings(&["cpu 0 0 0 0", "cpu 1 0 0 1999"]), [None, Some(0.1)]);
     }
 
     #[test]
     fn a_counter_going_backwards_is_no_reading_but_is_remembered() {
-        let lines = [
-            "cpu 10 0 0 50 9 0 0",
-            "cpu 20 0 0 60 8 0 0",
-            "cpu 30 0 0 65 13 0 0",
-        ];
+        let lines = ["cpu 10 0 0 50 9 0 0", "cpu 20 0 0 60 8 0 0", "cpu 30 0 0 65 13 0 0"];
         assert_eq!(readings(&lines), [None, None, Some(50.0)]);
     }
 
@@ -166,10 +142,7 @@ mod tests {
 
     #[test]
     fn old_kernels_write_fewer_columns() {
-        assert_eq!(
-            readings(&["cpu  1 1 1 1", "cpu  2 2 2 2"]),
-            [None, Some(75.0)]
-        );
+        assert_eq!(readings(&["cpu  1 1 1 1", "cpu  2 2 2 2"]), [None, Some(75.0)]);
         let seven = ["cpu  1 1 1 1 1 1 1", "cpu  2 2 2 2 2 2 2"];
         assert_eq!(readings(&seven), [None, Some(71.4)]);
     }
@@ -177,18 +150,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         assert_eq!(failure(""), "proc/stat: the line cpu is missing");
-        assert_eq!(
-            failure("cpu0 1 2 3 4"),
-            "proc/stat: the line cpu is missing"
-        );
+        assert_eq!(failure("cpu0 1 2 3 4"), "proc/stat: the line cpu is missing");
         assert_eq!(failure("cpu 1 2 3"), "proc/stat: idle is missing");
-        assert_eq!(
-            failure("cpu 1 2 3 4 5x"),
-            "proc/stat: iowait is no number: \"5x\""
-        );
-        assert_eq!(
-            failure("cpu 1 -2 3 4"),
-            "proc/stat: nice is no number: \"-2\""
-        );
+        assert_eq!(failure("cpu 1 2 3 4 5x"), "proc/stat: iowait is no number: \"5x\"");
+        assert_eq!(failure("cpu 1 -2 3 4"), "proc/stat: nice is no number: \"-2\"");
     }
 }

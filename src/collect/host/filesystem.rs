@@ -32,18 +32,9 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
         return;
     };
     let filesystems = files.read(FILESYSTEMS).ok();
-    for (i, (device, points)) in mounts::devices(&text, filesystems.as_deref())
-        .iter()
-        .enumerate()
-    {
+    for (i, (device, points)) in mounts::devices(&text, filesystems.as_deref()).iter().enumerate() {
         if i == DEVICES_MAX {
-            error.add(
-                &path,
-                FormatError::TooMany {
-                    what: "devices",
-                    max: DEVICES_MAX,
-                },
-            );
+            error.add(&path, FormatError::TooMany { what: "devices", max: DEVICES_MAX });
             break;
         }
         if let Some(space) = ask(files, points, error) {
@@ -54,11 +45,7 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
 
 /// Asks at one mount point after the other: a short one may be closed to the agent. Only where none
 /// answers is the first failure noted.
-fn ask(
-    files: &dyn HostFiles,
-    points: &BTreeSet<Point>,
-    error: &mut CollectError,
-) -> Option<DiskSpace> {
+fn ask(files: &dyn HostFiles, points: &BTreeSet<Point>, error: &mut CollectError) -> Option<DiskSpace> {
     let mut first_failure = None;
     for point in points {
         match files.disk_space(&point.path) {
@@ -77,19 +64,12 @@ fn push(device: &str, space: DiskSpace, out: &mut Vec<Gauge>, error: &mut Collec
         return; // It has no size to speak of, which is not a full disk.
     }
     let Some(used_bytes) = space.total_bytes.checked_sub(space.free_bytes) else {
-        error.add(
-            device,
-            FormatError::Contradiction("more bytes are free than there are"),
-        );
+        error.add(device, FormatError::Contradiction("more bytes are free than there are"));
         return;
     };
     let tags = Tags::from_strings(&[format!("device:{device}")]);
     for (name, bytes) in [(USED, used_bytes), (FREE, space.available_bytes)] {
-        out.push(Gauge {
-            name,
-            tags: tags.clone(),
-            value: Number::Int(bytes.into()),
-        });
+        out.push(Gauge { name, tags: tags.clone(), value: Number::Int(bytes.into()) });
     }
 }
 
@@ -161,24 +141,15 @@ mod tests {
 
     #[test]
     fn a_foreign_board_is_seen_through_process_one() {
-        let files = [
-            ("proc/mounts", "/dev/own /own ext4"),
-            ("proc/1/mounts", "/dev/a /a ext4"),
-            TYPES,
-        ];
-        let mut board = FakeBoard::new(&files)
-            .disk("/own", 3, 2, 1)
-            .disk("/a", 3, 2, 1);
+        let files = [("proc/mounts", "/dev/own /own ext4"), ("proc/1/mounts", "/dev/a /a ext4"), TYPES];
+        let mut board = FakeBoard::new(&files).disk("/own", 3, 2, 1).disk("/a", 3, 2, 1);
         assert!(read(&board).0[0].contains("/dev/own"));
         board.foreign = true;
         assert!(read(&board).0[0].contains("/dev/a"));
         board.files.remove("proc/1/mounts");
         assert!(read(&board).0[0].contains("/dev/own"));
         board.files.remove("proc/mounts");
-        assert_eq!(
-            read(&board),
-            (Vec::new(), "proc/mounts: entity not found".to_owned())
-        );
+        assert_eq!(read(&board), (Vec::new(), "proc/mounts: entity not found".to_owned()));
     }
 
     #[test]

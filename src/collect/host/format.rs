@@ -45,16 +45,12 @@ impl std::error::Error for FormatError {}
 impl FormatError {
     /// A value that is no number, cut to a size that can be shown.
     pub fn bad_number(what: &'static str, value: &str) -> FormatError {
-        FormatError::BadNumber {
-            what,
-            value: value.chars().take(VALUE_CHARS_MAX).collect(),
-        }
+        FormatError::BadNumber { what, value: value.chars().take(VALUE_CHARS_MAX).collect() }
     }
 }
 
 /// The next word as a number.
 pub fn number<T: FromStr>(what: &'static str, word: Option<&str>) -> Result<T, FormatError> {
     let word = word.ok_or(FormatError::Missing(what))?;
-    word.parse()
-        .map_err(|_| FormatError::bad_number(what, word))
+    word.parse().map_err(|_| FormatError::bad_number(what, word))
 }

@@ -20,16 +20,10 @@ const PATH: &str = "proc/loadavg";
 
 /// Appends the load.
 pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectError) {
-    let load = error
-        .keep(PATH, files.read(PATH))
-        .and_then(|text| error.keep(PATH, parse(&text)));
+    let load = error.keep(PATH, files.read(PATH)).and_then(|text| error.keep(PATH, parse(&text)));
     if let Some(load) = load {
         let tags = Tags::from_strings(&["period:1m"]);
-        out.push(Gauge {
-            name: LOAD,
-            tags,
-            value: Number::Float(load),
-        });
+        out.push(Gauge { name: LOAD, tags, value: Number::Float(load) });
     }
 }
 
@@ -39,10 +33,7 @@ fn parse(text: &str) -> Result<f64, FormatError> {
     if load.is_finite() && load >= 0.0 {
         Ok(load)
     } else {
-        Err(FormatError::bad_number(
-            "the load of one minute",
-            word.unwrap_or_default(),
-        ))
+        Err(FormatError::bad_number("the load of one minute", word.unwrap_or_default()))
     }
 }
 
@@ -54,19 +45,13 @@ mod tests {
     fn only_the_first_field_counts() {
         assert_eq!(parse("0.42 0.30 0.25 1/211 4711\n"), Ok(0.42));
         assert_eq!(parse("0.00 x"), Ok(0.0));
-        assert_eq!(
-            parse(" \n"),
-            Err(FormatError::Missing("the load of one minute"))
-        );
+        assert_eq!(parse(" \n"), Err(FormatError::Missing("the load of one minute")));
     }
 
     #[test]
     fn what_is_no_load_is_refused() {
         for word in ["nan", "inf", "-0.5", "1e999", "1/211", "0,42"] {
-            assert!(
-                matches!(parse(word), Err(FormatError::BadNumber { .. })),
-                "{word}"
-            );
+            assert!(matches!(parse(word), Err(FormatError::BadNumber { .. })), "{word}");
         }
     }
 }

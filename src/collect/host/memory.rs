@@ -31,17 +31,10 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
     let Some(text) = error.keep(PATH, files.read(PATH)) else {
         return;
     };
-    let readings = [
-        (USED, used(&text).map(Some)),
-        (AVAILABLE, bytes(&text, "MemAvailable")),
-    ];
+    let readings = [(USED, used(&text).map(Some)), (AVAILABLE, bytes(&text, "MemAvailable"))];
     for (name, bytes) in readings {
         if let Some(Some(bytes)) = error.keep(PATH, bytes) {
-            out.push(Gauge {
-                name,
-                tags: Tags::none(),
-                value: Number::Int(bytes.into()),
-            });
+            out.push(Gauge { name, tags: Tags::none(), value: Number::Int(bytes.into()) });
         }
     }
 }
@@ -51,9 +44,7 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
 fn used(text: &str) -> Result<u64, FormatError> {
     let total = bytes(text, "MemTotal")?.ok_or(FormatError::Missing("MemTotal"))?;
     let free = bytes(text, "MemFree")?.ok_or(FormatError::Missing("MemFree"))?;
-    let not_free = total
-        .checked_sub(free)
-        .ok_or(FormatError::Contradiction("MemFree exceeds MemTotal"))?;
+    let not_free = total.checked_sub(free).ok_or(FormatError::Contradiction("MemFree exceeds MemTotal"))?;
     let mut used = Some(not_free);
     for cache in ["Buffers", "Cached", "SReclaimable"] {
         let cache = bytes(text, cache)?.unwrap_or(0);
@@ -70,9 +61,7 @@ fn bytes(text: &str, key: &'static str) -> Result<Option<u64>, FormatError> {
     };
     let kilobytes: u64 = number(key, value.split_ascii_whitespace().next())?;
     let bytes = kilobytes.checked_mul(1024);
-    bytes
-        .map(Some)
-        .ok_or_else(|| FormatError::bad_number(key, value.trim()))
+    bytes.map(Some).ok_or_else(|| FormatError::bad_number(key, value.trim()))
 }
 
 #[cfg(test)]
@@ -84,11 +73,7 @@ mod tests {
     fn read(text: &str) -> (Option<f64>, Option<f64>, String) {
         let (mut out, mut error) = (Vec::new(), CollectError::default());
         collect(&FakeBoard::new(&[(PATH, text)]), &mut out, &mut error);
-        let value = |name| {
-            out.iter()
-                .find(|g| g.name == name)
-                .map(|g| g.value.as_f64())
-        };
+        let value = |name| out.iter().find(|g| g.name == name).map(|g| g.value.as_f64());
         (value(USED), value(AVAILABLE), error.to_string())
     }
 
@@ -96,10 +81,7 @@ mod tests {
     fn caches_are_not_in_use() {
         let text = "MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable: 40 kB\nBuffers: 1 kB\n\
                     Cached: 20 kB\nSwapCached: 50 kB\nSReclaimable: 4 kB\n";
-        assert_eq!(
-            read(text),
-            (Some(65.0 * 1024.0), Some(40.0 * 1024.0), String::new())
-        );
+        assert_eq!(read(text), (Some(65.0 * 1024.0), Some(40.0 * 1024.0), String::new()));
     }
 
     #[test]
@@ -123,19 +105,13 @@ mod tests {
     #[test]
     fn one_bad_line_costs_only_its_value() {
         let error = "proc/meminfo: MemTotal is missing".to_owned();
-        assert_eq!(
-            read("MemFree: 1 kB\nMemAvailable: 1 kB\n"),
-            (None, Some(1024.0), error)
-        );
+        assert_eq!(read("MemFree: 1 kB\nMemAvailable: 1 kB\n"), (None, Some(1024.0), error));
         let text = "MemTotal: 2 kB\nMemFree: 1 kB\nMemAvailable: many kB\n";
         let error = "proc/meminfo: MemAvailable is no number: \"many\"".to_owned();
         assert_eq!(read(text), (Some(1024.0), None, error));
         let error = "proc/meminfo: MemFree exceeds MemTotal".to_owned();
         assert_eq!(read("MemTotal: 1 kB\nMemFree: 2 kB"), (None, None, error));
         let error = read("MemTotal: 18446744073709551615 kB\nMemFree: 2 kB").2;
-        assert!(
-            error.contains("MemTotal is no number: \"18446744073709551615 kB\""),
-            "{error}"
-        );
+        assert!(error.contains("MemTotal is no number: \"18446744073709551615 kB\""), "{error}");
     }
 }

@@ -116,10 +116,7 @@ pub struct Host {
 impl Host {
     /// A collector that has read nothing yet.
     pub fn new(groups: Groups) -> Host {
-        Host {
-            groups,
-            cpu: cpu::Cpu::default(),
-        }
+        Host { groups, cpu: cpu::Cpu::default() }
     }
 }
 
@@ -138,11 +135,7 @@ impl Host {
     ///
     /// # Errors
     /// What could not be read; everything else is in `out` all the same.
-    pub fn collect(
-        &mut self,
-        files: &dyn HostFiles,
-        out: &mut Vec<Gauge>,
-    ) -> Result<(), CollectError> {
+    pub fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>) -> Result<(), CollectError> {
         let mut error = CollectError::default();
         for group in &self.groups.0 {
             match group {
@@ -163,12 +156,7 @@ const fn doc(
     unit: &'static str,
     group: Group,
 ) -> MetricDoc {
-    MetricDoc {
-        name,
-        tags,
-        unit,
-        group: group.word(),
-    }
+    MetricDoc { name, tags, unit, group: group.word() }
 }
 
 /// What process 1 sees where the root is foreign and lets it be read, otherwise what this process sees.

@@ -60,10 +60,7 @@ pub struct Point {
 pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
     let block_types = filesystems.map(block_types);
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
-    let kinds: Vec<Kind> = mounts
-        .iter()
-        .map(|m| m.kind(block_types.as_ref()))
-        .collect();
+    let kinds: Vec<Kind> = mounts.iter().map(|m| m.kind(block_types.as_ref())).collect();
 
     let mut top = HashMap::new();
     let mut remote = HashSet::new();
@@ -77,8 +74,7 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
         };
     }
     let is_safe = |point: &str| {
-        !remote.contains(point)
-            && !parents(point).any(|p| remote.contains(p) || automounters.contains(p))
+        !remote.contains(point) && !parents(point).any(|p| remote.contains(p) || automounters.contains(p))
     };
 
     let mut devices = Devices::new();
@@ -87,10 +83,7 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
         let is_covered = top.get(point) != Some(&mount.device.as_str());
         if *kind == Kind::Device && !is_covered && is_safe(point) {
             let points = devices.entry(mount.device.clone()).or_default();
-            points.insert(Point {
-                length: point.len(),
-                path: point.to_owned(),
-            });
+            points.insert(Point { length: point.len(), path: point.to_owned() });
             if points.len() > POINTS_MAX {
                 points.pop_last();
             }
@@ -123,18 +116,9 @@ impl<'a> Mount<'a> {
         let mut words = line.split_ascii_whitespace();
         let (device, point) = (unescape(words.next()?), unescape(words.next()?));
         let fs_type = words.next()?;
-        let is_read_only = words
-            .next()
-            .unwrap_or_default()
-            .split(',')
-            .any(|o| o == "ro");
+        let is_read_only = words.next().unwrap_or_default().split(',').any(|o| o == "ro");
         let is_path = point.starts_with('/') && point.len() <= POINT_BYTES_MAX;
-        is_path.then_some(Mount {
-            device,
-            point,
-            fs_type,
-            is_read_only,
-        })
+        is_path.then_some(Mount { device, point, fs_type, is_read_only })
     }
 
     fn kind(&self, block_types: Option<&HashSet<&str>>) -> Kind {
@@ -163,9 +147,7 @@ impl<'a> Mount<'a> {
 /// The types of `/proc/filesystems` without `nodev`.
 fn block_types(filesystems: &str) -> HashSet<&str> {
     let types = filesystems.lines().map(str::trim);
-    types
-        .filter(|line| !line.contains(char::is_whitespace))
-        .collect()
+    types.filter(|line| !line.contains(char::is_whitespace)).collect()
 }
 
 /// The directories above an absolute path, the nearest first: of `/a/b` `/a` and `/`.
@@ -187,13 +169,9 @@ fn unescape(word: &str) -> String {
     let mut rest = word.as_bytes();
     while let [first, tail @ ..] = rest {
         let (byte, tail) = match rest {
-            [
-                b'\\',
-                a @ b'0'..=b'3',
-                b @ b'0'..=b'7',
-                c @ b'0'..=b'7',
-                tail @ ..,
-            ] => ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), tail),
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', tail @ ..] => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), tail)
+            }
             _ => (*first, tail),
         };
         out.push(byte);
@@ -223,14 +201,8 @@ mod tests {
         let mounts = "/dev/sda1 /data/sub btrfs rw,subvol=/a 0 0\n/dev/sda1 /srv btrfs rw 0 0\n\
                       /dev/sda1 /aaa btrfs rw 0 0\n/dev/sda2 /srv/x ext4 rw 0 0\n\
                       /dev/sda1 /srv btrfs rw 0 0\n";
-        assert_eq!(
-            found(mounts, Some(TYPES)),
-            ["/dev/sda1 /aaa,/srv,/data/sub", "/dev/sda2 /srv/x"]
-        );
-        let many: String = (10..99)
-            .rev()
-            .map(|i| format!("/dev/a /{i} ext4 rw\n"))
-            .collect();
+        assert_eq!(found(mounts, Some(TYPES)), ["/dev/sda1 /aaa,/srv,/data/sub", "/dev/sda2 /srv/x"]);
+        let many: String = (10..99).rev().map(|i| format!("/dev/a /{i} ext4 rw\n")).collect();
         assert_eq!(found(&many, Some(TYPES)), ["/dev/a /10,/11,/12,/13"]);
     }
 
@@ -249,25 +221,12 @@ mod tests {
     fn an_image_that_cannot_be_written_does_not_count() {
         let mounts = "/dev/loop0 /snap/core/1 squashfs ro 0 0\n/dev/loop1 /media/L4T vfat ro,sync 0 0\n\
                       /dev/loop2 /overlay ext4 rw,errors=remount-ro 0 0\n/dev/sda1 /boot vfat ro 0 0\n";
-        assert_eq!(
-            found(mounts, Some(TYPES)),
-            ["/dev/loop2 /overlay", "/dev/sda1 /boot"]
-        );
+        assert_eq!(found(mounts, Some(TYPES)), ["/dev/loop2 /overlay", "/dev/sda1 /boot"]);
     }
 
     #[test]
     fn nothing_at_or_below_a_remote_filesystem_is_touched() {
-        for remote in [
-            "nfs",
-            "nfs4",
-            "cifs",
-            "smb3",
-            "9p",
-            "ceph",
-            "fuse.sshfs",
-            "fuse",
-            "newfs",
-        ] {
+        for remote in ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs", "fuse", "newfs"] {
             let mounts = format!(
                 "/dev/sda1 / ext4 rw\n/dev/sdb1 /mnt/a/b ext4 rw\n/dev/sdc1 /mnt/a ext4 rw\n\
                  nas:/x /mnt/a {remote} rw\n/dev/sdd1 /mnt/ab ext4 rw\n"
@@ -296,10 +255,7 @@ mod tests {
     #[test]
     fn escapes_are_undone() {
         let mounts = "/dev/sda1 /media/USB\\040DISK\\134x\\1 vfat rw\n";
-        assert_eq!(
-            found(mounts, Some(TYPES)),
-            ["/dev/sda1 /media/USB DISK\\x\\1"]
-        );
+        assert_eq!(found(mounts, Some(TYPES)), ["/dev/sda1 /media/USB DISK\\x\\1"]);
         assert_eq!(unescape("\\777\\04"), "\\777\\04");
         assert_eq!(unescape("\\303\\274"), "ü");
         assert_eq!(unescape("\\377"), "\u{fffd}");

@@ -39,13 +39,7 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
     let interfaces = interfaces.filter(|(name, _)| *name != "lo" && !name.is_empty());
     for (i, (name, columns)) in interfaces.enumerate() {
         if i == INTERFACES_MAX {
-            error.add(
-                &path,
-                FormatError::TooMany {
-                    what: "interfaces",
-                    max: INTERFACES_MAX,
-                },
-            );
+            error.add(&path, FormatError::TooMany { what: "interfaces", max: INTERFACES_MAX });
             break;
         }
         let Some((received, sent)) = error.keep(&format!("{path} {name}"), parse(columns)) else {
@@ -53,16 +47,8 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
         };
         let tags = Tags::from_strings(&[format!("iface:{name}")]);
         let value = |bytes: u64| Number::Int(bytes.into());
-        out.push(Gauge {
-            name: SENT,
-            tags: tags.clone(),
-            value: value(sent),
-        });
-        out.push(Gauge {
-            name: RECEIVED,
-            tags,
-            value: value(received),
-        });
+        out.push(Gauge { name: SENT, tags: tags.clone(), value: value(sent) });
+        out.push(Gauge { name: RECEIVED, tags, value: value(received) });
     }
 }
 
@@ -112,10 +98,7 @@ mod tests {
     fn one_bad_line_costs_only_its_interface() {
         let text = "eth0: 1 2 3\neth1: x 0 0 0 0 0 0 0 1\neth2: 3 0 0 0 0 0 0 0 4\n";
         let (gauges, error) = read(&FakeBoard::new(&[("proc/net/dev", text)]));
-        assert_eq!(
-            gauges,
-            [r#"["iface:eth2"] sent 4"#, r#"["iface:eth2"] recv 3"#]
-        );
+        assert_eq!(gauges, [r#"["iface:eth2"] sent 4"#, r#"["iface:eth2"] recv 3"#]);
         assert_eq!(
             error,
             "proc/net/dev eth0: bytes sent is missing; \
@@ -125,10 +108,8 @@ mod tests {
 
     #[test]
     fn a_foreign_board_is_seen_through_process_one() {
-        let files = [
-            ("proc/1/net/dev", "eth0: 1 0 0 0 0 0 0 0 2"),
-            ("proc/net/dev", "eth9: 8 0 0 0 0 0 0 0 9"),
-        ];
+        let files =
+            [("proc/1/net/dev", "eth0: 1 0 0 0 0 0 0 0 2"), ("proc/net/dev", "eth9: 8 0 0 0 0 0 0 0 9")];
         let mut board = FakeBoard::new(&files);
         assert!(read(&board).0[0].contains("eth9"));
         board.foreign = true;
@@ -143,9 +124,6 @@ mod tests {
         let text: String = (0..=INTERFACES_MAX).map(line).collect();
         let (gauges, error) = read(&FakeBoard::new(&[("proc/net/dev", &text)]));
         assert_eq!(gauges.len(), 2 * INTERFACES_MAX);
-        assert_eq!(
-            error,
-            "proc/net/dev: only the first 256 interfaces are read"
-        );
+        assert_eq!(error, "proc/net/dev: only the first 256 interfaces are read");
     }
 }

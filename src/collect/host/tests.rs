@@ -67,12 +67,7 @@ fn lines(gauges: &[Gauge]) -> Vec<String> {
     let line = |g: &Gauge| {
         let mut value = Vec::new();
         g.value.write_json(&mut value);
-        format!(
-            "{} {} {}",
-            g.name,
-            g.tags.as_str(),
-            String::from_utf8(value).unwrap()
-        )
+        format!("{} {} {}", g.name, g.tags.as_str(), String::from_utf8(value).unwrap())
     };
     gauges.iter().map(line).collect()
 }
@@ -85,18 +80,13 @@ fn boards_give_their_golden_readings() {
         let mut host = Host::new(all_groups());
         let (mut first, mut second) = (Vec::new(), Vec::new());
         assert_eq!(host.collect(&board, &mut first), Ok(()), "{name}");
-        board
-            .files
-            .insert("proc/stat".to_owned(), fixture.stat_later.to_owned());
+        board.files.insert("proc/stat".to_owned(), fixture.stat_later.to_owned());
         assert_eq!(host.collect(&board, &mut second), Ok(()), "{name}");
 
         let expected: Vec<&str> = fixture.expected.lines().collect();
         assert_eq!(lines(&second), expected, "{name}");
-        let without_cpu: Vec<&str> = expected
-            .iter()
-            .copied()
-            .filter(|line| !line.contains(cpu::PERCENTAGE))
-            .collect();
+        let without_cpu: Vec<&str> =
+            expected.iter().copied().filter(|line| !line.contains(cpu::PERCENTAGE)).collect();
         assert_eq!(lines(&first), without_cpu, "{name}");
     }
 }
@@ -106,18 +96,9 @@ fn only_documented_metrics_are_sent() {
     let metrics = plugin("host").unwrap().metrics;
     for line in FIXTURES.iter().flat_map(|fixture| fixture.expected.lines()) {
         let (name, tags) = line.split_once(' ').unwrap();
-        let metric = metrics
-            .iter()
-            .find(|m| m.name == name)
-            .unwrap_or_else(|| panic!("{name}"));
-        let has_tags = metric
-            .tags
-            .iter()
-            .all(|key| tags.contains(&format!("\"{key}:")));
-        assert!(
-            has_tags && tags.starts_with("[]") == metric.tags.is_empty(),
-            "{line}"
-        );
+        let metric = metrics.iter().find(|m| m.name == name).unwrap_or_else(|| panic!("{name}"));
+        let has_tags = metric.tags.iter().all(|key| tags.contains(&format!("\"{key}:")));
+        assert!(has_tags && tags.starts_with("[]") == metric.tags.is_empty(), "{line}");
     }
 }
 
@@ -135,26 +116,17 @@ fn a_failing_group_does_not_silence_the_others() {
         let mut board = fixture.board();
         let mut host = Host::new(all_groups());
         host.collect(&board, &mut Vec::new()).unwrap();
-        board
-            .files
-            .insert("proc/stat".to_owned(), fixture.stat_later.to_owned());
+        board.files.insert("proc/stat".to_owned(), fixture.stat_later.to_owned());
         board.files.remove(path);
         let mut out = Vec::new();
         let error = host.collect(&board, &mut out).unwrap_err().to_string();
         assert_eq!(error, format!("{path}: entity not found"));
         let prefix = format!("Chouette.host.{silenced}");
-        let expected: Vec<_> = fixture
-            .expected
-            .lines()
-            .filter(|line| !line.starts_with(&prefix))
-            .collect();
+        let expected: Vec<_> = fixture.expected.lines().filter(|line| !line.starts_with(&prefix)).collect();
         assert_eq!(lines(&out), expected);
     }
     let error = Host::new(all_groups()).collect(&FakeBoard::default(), &mut Vec::new());
-    assert_eq!(
-        error.unwrap_err().to_string().split("; ").count(),
-        Group::ALL.len()
-    );
+    assert_eq!(error.unwrap_err().to_string().split("; ").count(), Group::ALL.len());
 }
 
 #[test]
@@ -169,9 +141,7 @@ fn groups_are_words() {
 
     let mut out = Vec::new();
     let board = FIXTURES[0].board();
-    Host::new(Groups::from_words(&["la"]).unwrap())
-        .collect(&board, &mut out)
-        .unwrap();
+    Host::new(Groups::from_words(&["la"]).unwrap()).collect(&board, &mut out).unwrap();
     assert_eq!(lines(&out), ["Chouette.host.la [\"period:1m\"] 0.27"]);
     assert!(board.asked.borrow().is_empty());
 }
@@ -191,10 +161,7 @@ fn survive_mutations(path: &str, group: Group) {
         };
         let disk_bytes = [0, 1, u64::MAX][random.below(3)];
         for space in board.disks.values_mut() {
-            *space = DiskSpace {
-                free_bytes: disk_bytes,
-                ..*space
-            };
+            *space = DiskSpace { free_bytes: disk_bytes, ..*space };
         }
         let mut host = Host::new(Groups([group].into()));
         let mut out = Vec::new();

@@ -24,11 +24,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads `text` from its beginning.
     pub fn new(text: &'a str) -> Reader<'a> {
-        Reader {
-            text,
-            at: 0,
-            fresh: false,
-        }
+        Reader { text, at: 0, fresh: false }
     }
 
     /// Reads `bytes` from their beginning. Checking all of them for UTF-8 at once is cheaper than string by
@@ -36,9 +32,7 @@ impl<'a> Reader<'a> {
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Reader<'a>> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Reader::new(text)),
-            Err(error) => Err(JsonError::NotUtf8 {
-                at: error.valid_up_to(),
-            }),
+            Err(error) => Err(JsonError::NotUtf8 { at: error.valid_up_to() }),
         }
     }
 
@@ -242,11 +236,7 @@ impl<'a> Reader<'a> {
         if found == expected {
             return Ok(());
         }
-        Err(JsonError::WrongKind {
-            at: self.at,
-            expected,
-            found,
-        })
+        Err(JsonError::WrongKind { at: self.at, expected, found })
     }
 
     /// Goes to the next member or element, or out of what `close` ends.

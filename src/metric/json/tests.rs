@@ -103,10 +103,7 @@ fn refuses_what_python_refuses() {
         r#"{"a":1]"#,
         "[{]}",
     ] {
-        assert!(
-            matches!(check(json), Err(JsonError::Syntax { .. })),
-            "{json}"
-        );
+        assert!(matches!(check(json), Err(JsonError::Syntax { .. })), "{json}");
     }
     assert_eq!(check("[1, x]"), Err(JsonError::Syntax { at: 4 }));
     let not_utf8 = Reader::from_bytes(b"[\"ab\xff\"]").map(drop);
@@ -143,20 +140,12 @@ fn a_string_without_escapes_is_borrowed() {
 #[test]
 fn eight_bytes_at_once_find_what_one_by_one_finds() {
     let specials = ["\"", "\\", "\u{1f}", "\n", "\0"];
-    let harmless = [
-        "a", " ", "!", "#", "[", "]", "\u{7f}", "é", "\u{a2}", "\u{20ac}",
-    ];
+    let harmless = ["a", " ", "!", "#", "[", "]", "\u{7f}", "é", "\u{a2}", "\u{20ac}"];
     for special in specials {
         for filler in harmless {
             for before in 0..20 {
                 for after in [0, 1, 9] {
-                    let text = [
-                        &filler.repeat(before),
-                        special,
-                        &filler.repeat(after),
-                        special,
-                    ]
-                    .concat();
+                    let text = [&filler.repeat(before), special, &filler.repeat(after), special].concat();
                     let expected = before * filler.len();
                     assert_eq!(scan::plain_len(text.as_bytes()), expected, "{text:?}");
                 }
@@ -167,19 +156,13 @@ fn eight_bytes_at_once_find_what_one_by_one_finds() {
 
 #[test]
 fn kinds_that_do_not_fit_can_be_skipped() {
-    let json =
-        r#"{"a": "x", "b": [1], "c": 7, "d": {"e": [null]}, "f": NaN, "g": true, "h": null}"#;
+    let json = r#"{"a": "x", "b": [1], "c": 7, "d": {"e": [null]}, "f": NaN, "g": true, "h": null}"#;
     let mut reader = Reader::new(json);
     let mut found = Vec::new();
     assert_eq!(reader.enter_object_or_skip(), Ok(true));
     while let Some(key) = reader.next_key().unwrap() {
         match &*key {
-            "a" | "c" | "f" => found.push(
-                reader
-                    .number_or_skip()
-                    .unwrap()
-                    .map(|n| n.as_f64().to_string()),
-            ),
+            "a" | "c" | "f" => found.push(reader.number_or_skip().unwrap().map(|n| n.as_f64().to_string())),
             "b" => found.push(reader.text_or_skip().unwrap().map(String::from)),
             "d" => assert_eq!(reader.enter_list_or_skip(), Ok(false)),
             _ => reader.skip().unwrap(),
@@ -192,11 +175,7 @@ fn kinds_that_do_not_fit_can_be_skipped() {
 #[test]
 fn a_value_of_another_kind_is_left_where_it_is() {
     let mut reader = Reader::new(r#" [1e999, "x"]"#);
-    let error = JsonError::WrongKind {
-        at: 1,
-        expected: Kind::Number,
-        found: Kind::List,
-    };
+    let error = JsonError::WrongKind { at: 1, expected: Kind::Number, found: Kind::List };
     assert_eq!(reader.number(), Err(error));
     assert_eq!(error.to_string(), "a list at byte 1, expected a number");
     reader.enter_list().unwrap();
@@ -263,10 +242,7 @@ fn depth_costs_neither_stack_nor_patience() {
 
 #[test]
 fn written_strings_are_short_and_read_back() {
-    let all: String = (0..0x300)
-        .filter_map(char::from_u32)
-        .chain("\u{2028}😀".chars())
-        .collect();
+    let all: String = (0..0x300).filter_map(char::from_u32).chain("\u{2028}😀".chars()).collect();
     let mut out = Vec::new();
     write_string(&all, &mut out);
     let mut pushed = String::new();

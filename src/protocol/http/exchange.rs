@@ -69,24 +69,15 @@ impl fmt::Display for HttpError {
         match self {
             HttpError::Request(what) => write!(f, "request cannot be written: {what}"),
             HttpError::Protocol(what) => write!(f, "answer is not HTTP/1.1: {what}"),
-            HttpError::HeadTooLarge => write!(
-                f,
-                "head of the answer is larger than {HEAD_BYTES_MAX} bytes"
-            ),
+            HttpError::HeadTooLarge => write!(f, "head of the answer is larger than {HEAD_BYTES_MAX} bytes"),
             HttpError::TooLarge { body_bytes_max } => {
-                write!(
-                    f,
-                    "body of the answer is larger than {body_bytes_max} bytes"
-                )
+                write!(f, "body of the answer is larger than {body_bytes_max} bytes")
             }
             HttpError::Closed { received_bytes: 0 } => {
                 write!(f, "connection closed before the answer")
             }
             HttpError::Closed { received_bytes } => {
-                write!(
-                    f,
-                    "connection closed after {received_bytes} bytes of the answer"
-                )
+                write!(f, "connection closed after {received_bytes} bytes of the answer")
             }
         }
     }
@@ -126,57 +117,39 @@ impl Exchange {
         let scan_from = self.received.len().saturating_sub(3);
         Arc::make_mut(&mut self.received).extend_from_slice(bytes);
         if self.received.len() > self.received_bytes_max() {
-            return Need::Failed(HttpError::TooLarge {
-                body_bytes_max: self.body_bytes_max,
-            });
+            return Need::Failed(HttpError::TooLarge { body_bytes_max: self.body_bytes_max });
         }
         let complete = match self.wanted {
             Wanted::EmptyLine => self.received.get(scan_from..).is_some_and(has_empty_line),
             Wanted::Bytes(total) => self.received.len() >= total,
             Wanted::Eof => false,
         };
-        if complete || self.received.len() >= self.parse_at_bytes {
-            self.parse(false)
-        } else {
-            Need::More
-        }
+        if complete || self.received.len() >= self.parse_at_bytes { self.parse(false) } else { Need::More }
     }
 
     /// The connection has ended.
     pub fn eof(&mut self) -> Need {
         match self.parse(true) {
-            Need::More => Need::Failed(HttpError::Closed {
-                received_bytes: self.received.len(),
-            }),
+            Need::More => Need::Failed(HttpError::Closed { received_bytes: self.received.len() }),
             over => over,
         }
     }
 
     /// Framing of chunks may take as much as the body itself, in front of it stands the head.
     fn received_bytes_max(&self) -> usize {
-        HEAD_BYTES_MAX
-            .saturating_add(self.body_bytes_max.saturating_mul(2))
-            .saturating_add(1024)
+        HEAD_BYTES_MAX.saturating_add(self.body_bytes_max.saturating_mul(2)).saturating_add(1024)
     }
 
     fn parse(&mut self, eof: bool) -> Need {
         self.parse_at_bytes = self.received.len().saturating_mul(2).max(1);
         match decode(&self.received, eof, self.body_bytes_max) {
-            Ok(Decoded::Complete {
-                head,
-                body,
-                consumed_bytes,
-            }) => {
+            Ok(Decoded::Complete { head, body, consumed_bytes }) => {
                 let reusable = !eof && consumed_bytes == self.received.len();
                 let keep_alive = reusable && allows_reuse(head.version, head.status, &head.headers);
                 Need::Done(response(head.status, &head.headers, body, keep_alive))
             }
             Ok(Decoded::PartOfHead) => Need::More,
-            Ok(Decoded::PartOfBody {
-                head_bytes,
-                body_bytes,
-                chunked,
-            }) => {
+            Ok(Decoded::PartOfBody { head_bytes, body_bytes, chunked }) => {
                 self.wanted = match body_bytes {
                     Some(bytes) => {
                         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -193,14 +166,10 @@ impl Exchange {
 
     fn failure(&self, error: ureq::Error) -> HttpError {
         match error {
-            ureq::Error::BodyExceedsLimit(_) => HttpError::TooLarge {
-                body_bytes_max: self.body_bytes_max,
-            },
+            ureq::Error::BodyExceedsLimit(_) => HttpError::TooLarge { body_bytes_max: self.body_bytes_max },
             ureq::Error::LargeResponseHeader(..) => HttpError::HeadTooLarge,
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                HttpError::Closed {
-                    received_bytes: self.received.len(),
-                }
+                HttpError::Closed { received_bytes: self.received.len() }
             }
             other => HttpError::Protocol(other.to_string()),
         }

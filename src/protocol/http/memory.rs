@@ -21,8 +21,7 @@ const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Everything a peer would read; no header beyond those documented at [`Request`].
 pub(super) fn encode(request: Request) -> Result<Vec<u8>, Error> {
-    let mut builder =
-        http::Request::builder().uri(format!("http://{}{}", request.authority, request.path));
+    let mut builder = http::Request::builder().uri(format!("http://{}{}", request.authority, request.path));
     for (name, value) in &request.headers {
         builder = builder.header(*name, value.as_str());
     }
@@ -66,11 +65,7 @@ pub(super) enum Decoded {
 }
 
 /// Parses an answer from its first byte on. `eof`: nothing more will come.
-pub(super) fn decode(
-    received: &Arc<Vec<u8>>,
-    eof: bool,
-    body_bytes_max: usize,
-) -> Result<Decoded, Error> {
+pub(super) fn decode(received: &Arc<Vec<u8>>, eof: bool, body_bytes_max: usize) -> Result<Decoded, Error> {
     let peer = Peer::new(Arc::clone(received), eof);
     let agent = Agent::with_parts(CONFIG.clone(), peer.clone(), NoResolver);
     let answer = match agent.run(http::Request::get("http://localhost/").body(())?) {
@@ -86,19 +81,12 @@ pub(super) fn decode(
         return Err(Error::BodyExceedsLimit(limit));
     }
     match body.into_with_config().limit(limit).read_to_vec() {
-        Ok(body) => Ok(Decoded::Complete {
-            head,
-            body,
-            consumed_bytes: peer.consumed.load(Ordering::Relaxed),
-        }),
+        Ok(body) => {
+            Ok(Decoded::Complete { head, body, consumed_bytes: peer.consumed.load(Ordering::Relaxed) })
+        }
         Err(error) if would_block(&error) => {
-            let chunked =
-                body_bytes.is_none() && head.headers.contains_key(http::header::TRANSFER_ENCODING);
-            Ok(Decoded::PartOfBody {
-                head_bytes,
-                body_bytes,
-                chunked,
-            })
+            let chunked = body_bytes.is_none() && head.headers.contains_key(http::header::TRANSFER_ENCODING);
+            Ok(Decoded::PartOfBody { head_bytes, body_bytes, chunked })
         }
         Err(error) => Err(error),
     }
@@ -140,23 +128,14 @@ struct Peer {
 
 impl Peer {
     fn new(received: Arc<Vec<u8>>, eof: bool) -> Peer {
-        Peer {
-            received,
-            eof,
-            consumed: Arc::default(),
-            sent: Arc::default(),
-        }
+        Peer { received, eof, consumed: Arc::default(), sent: Arc::default() }
     }
 }
 
 impl Connector for Peer {
     type Out = Memory;
 
-    fn connect(
-        &self,
-        _details: &ConnectionDetails,
-        _chained: Option<()>,
-    ) -> Result<Option<Memory>, Error> {
+    fn connect(&self, _details: &ConnectionDetails, _chained: Option<()>) -> Result<Option<Memory>, Error> {
         Ok(Some(Memory {
             peer: self.clone(),
             handed_over: false,
@@ -193,11 +172,7 @@ impl Transport for Memory {
             self.handed_over = true;
             return Ok(true);
         }
-        let kind = if self.peer.eof {
-            ErrorKind::UnexpectedEof
-        } else {
-            ErrorKind::WouldBlock
-        };
+        let kind = if self.peer.eof { ErrorKind::UnexpectedEof } else { ErrorKind::WouldBlock };
         Err(Error::Io(IoError::from(kind)))
     }
 
@@ -215,10 +190,7 @@ impl Buffers for Memory {
         if !self.handed_over {
             return &[];
         }
-        self.peer
-            .received
-            .get(self.peer.consumed.load(Ordering::Relaxed)..)
-            .unwrap_or_default()
+        self.peer.received.get(self.peer.consumed.load(Ordering::Relaxed)..).unwrap_or_default()
     }
 
     fn input_append_buf(&mut self) -> &mut [u8] {

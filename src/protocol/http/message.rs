@@ -41,11 +41,7 @@ impl Request {
 
     /// A `POST` without further headers.
     pub fn post(authority: &str, path: &str, body: Vec<u8>) -> Request {
-        Request {
-            method: Method::Post,
-            body,
-            ..Request::get(authority, path)
-        }
+        Request { method: Method::Post, body, ..Request::get(authority, path) }
     }
 
     /// The same request with one more header.
@@ -113,18 +109,13 @@ mod tests {
 
     #[test]
     fn debug_keeps_secrets() {
-        let request = Request::post(
-            "user:hunter2@example.com:8428",
-            "/write?token=hunter2",
-            b"hunter2".to_vec(),
-        )
-        .with_header("DD-API-KEY", "hunter2");
+        let request =
+            Request::post("user:hunter2@example.com:8428", "/write?token=hunter2", b"hunter2".to_vec())
+                .with_header("DD-API-KEY", "hunter2");
         let text = format!("{request:?}");
         assert!(!text.contains("hunter2"), "{text}");
         assert!(
-            text.contains("example.com:8428")
-                && text.contains("DD-API-KEY")
-                && text.contains("/write"),
+            text.contains("example.com:8428") && text.contains("DD-API-KEY") && text.contains("/write"),
             "{text}"
         );
     }
@@ -132,10 +123,7 @@ mod tests {
     #[test]
     fn retry_after() {
         assert_eq!(RetryAfter::parse(" 120 "), Some(RetryAfter::Seconds(120)));
-        assert_eq!(
-            RetryAfter::parse("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(RetryAfter::Date(784_111_777))
-        );
+        assert_eq!(RetryAfter::parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(RetryAfter::Date(784_111_777)));
         for text in ["", "-1", "+1", "1.5", "soon", "99999999999999999999999"] {
             assert_eq!(RetryAfter::parse(text), None, "{text}");
         }

@@ -46,16 +46,11 @@ fn failed(answer: &str) -> HttpError {
 fn requests_carry_no_header_too_many() {
     let request = Request::get("example.com:8428", "/a?b=c");
     let exchange = Exchange::new(request, LIMIT).unwrap();
-    let agent = concat!(
-        "user-agent: chouette-iot/",
-        env!("CARGO_PKG_VERSION"),
-        "\r\n"
-    );
+    let agent = concat!("user-agent: chouette-iot/", env!("CARGO_PKG_VERSION"), "\r\n");
     let expected = format!("GET /a?b=c HTTP/1.1\r\n{agent}host: example.com:8428\r\n\r\n");
     assert_eq!(String::from_utf8_lossy(exchange.output()), expected);
 
-    let request =
-        Request::post("example.com", "/p", b"hello".to_vec()).with_header("DD-API-KEY", "k");
+    let request = Request::post("example.com", "/p", b"hello".to_vec()).with_header("DD-API-KEY", "k");
     let exchange = Exchange::new(request, LIMIT).unwrap();
     let expected = format!(
         "POST /p HTTP/1.1\r\ncontent-length: 5\r\n{agent}host: example.com\r\ndd-api-key: k\r\n\r\nhello"
@@ -68,17 +63,9 @@ fn large_and_empty_bodies_are_sent_whole() {
     for length in [0, 1, 8191, 8192, 8193, 100_000] {
         let body: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
         let exchange = Exchange::new(Request::post("h", "/", body.clone()), LIMIT).unwrap();
-        let head_end = exchange
-            .output()
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap()
-            + 4;
+        let head_end = exchange.output().windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let head = String::from_utf8_lossy(&exchange.output()[..head_end]).into_owned();
-        assert!(
-            head.contains(&format!("content-length: {length}\r\n")),
-            "{head}"
-        );
+        assert!(head.contains(&format!("content-length: {length}\r\n")), "{head}");
         assert_eq!(exchange.output()[head_end..], body);
     }
 }
@@ -93,10 +80,7 @@ fn bad_requests_are_refused_without_their_values() {
     ] {
         let error = Exchange::new(request, LIMIT).unwrap_err();
         assert!(matches!(error, HttpError::Request(_)), "{error:?}");
-        assert!(
-            !format!("{error} {error:?}").contains("hunter2"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 }
 
@@ -105,8 +89,7 @@ fn credentials_of_the_authority_become_a_header() {
     let exchange = Exchange::new(Request::get("user:secret@h:1", "/"), LIMIT).unwrap();
     let head = String::from_utf8_lossy(exchange.output()).into_owned();
     assert!(
-        head.contains("authorization: Basic dXNlcjpzZWNyZXQ=\r\n")
-            && head.contains("host: h:1\r\n"),
+        head.contains("authorization: Basic dXNlcjpzZWNyZXQ=\r\n") && head.contains("host: h:1\r\n"),
         "{head}"
     );
 }
@@ -132,70 +115,22 @@ fn plain_answers() {
 fn framings_and_reuse() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (answer, body, keep_alive) in [
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
-            "",
-            true,
-        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(), "", true),
         ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), "", true),
-        (
-            "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n".to_owned(),
-            "",
-            true,
-        ),
-        (
-            "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\nx".to_owned(),
-            "x",
-            true,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".to_owned(),
-            "x",
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 1\r\n\r\nx".to_owned(),
-            "x",
-            false,
-        ),
-        (
-            "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx".to_owned(),
-            "x",
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy".to_owned(),
-            "x",
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\n\r\nall of it".to_owned(),
-            "all of it",
-            false,
-        ),
-        (
-            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
-            "",
-            false,
-        ),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n".to_owned(), "", true),
+        ("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\nx".to_owned(), "x", true),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx".to_owned(), "x", false),
+        ("HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 1\r\n\r\nx".to_owned(), "x", false),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx".to_owned(), "x", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy".to_owned(), "x", false),
+        ("HTTP/1.1 200 OK\r\n\r\nall of it".to_owned(), "all of it", false),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), "", false),
         (format!("{chunked}0\r\n\r\n"), "", true),
-        (
-            format!("{chunked}3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
-            "abc0123456789",
-            true,
-        ),
-        (
-            format!("{chunked}3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"),
-            "abc",
-            true,
-        ),
+        (format!("{chunked}3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"), "abc0123456789", true),
+        (format!("{chunked}3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"), "abc", true),
         (format!("{chunked}3\r\nabc\r\n0\r\n\r\nHTTP"), "abc", false),
         (format!("{chunked}3\r\nabc\r\n0\r\n"), "abc", false),
-        (
-            "HTTP/1.1 200 OK\nContent-Length: 1\n\nx".to_owned(),
-            "x",
-            true,
-        ),
+        ("HTTP/1.1 200 OK\nContent-Length: 1\n\nx".to_owned(), "x", true),
     ] {
         let response = done(&answer);
         assert_eq!(String::from_utf8_lossy(&response.body), body, "{answer:?}");
@@ -209,17 +144,8 @@ fn interim_answers_are_skipped() {
                   HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok";
     for sizes in [usize::MAX, 1, 7] {
         let (need, at_eof) = feed(answer.as_bytes(), [sizes]);
-        let Need::Done(response) = need else {
-            panic!("{need:?}")
-        };
-        assert_eq!(
-            (
-                response.status,
-                response.body.as_slice(),
-                response.keep_alive
-            ),
-            (202, &b"ok"[..], true)
-        );
+        let Need::Done(response) = need else { panic!("{need:?}") };
+        assert_eq!((response.status, response.body.as_slice(), response.keep_alive), (202, &b"ok"[..], true));
         assert!(!at_eof);
     }
 }
@@ -227,44 +153,25 @@ fn interim_answers_are_skipped() {
 #[test]
 fn failures_say_what_is_wrong() {
     assert_eq!(failed(""), HttpError::Closed { received_bytes: 0 });
-    assert_eq!(
-        failed("HTTP/1.1 200"),
-        HttpError::Closed { received_bytes: 12 }
-    );
+    assert_eq!(failed("HTTP/1.1 200"), HttpError::Closed { received_bytes: 12 });
     assert_eq!(
         failed("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab"),
         HttpError::Closed { received_bytes: 40 }
     );
-    assert!(matches!(
-        failed("SSH-2.0-OpenSSH_9.2\r\n"),
-        HttpError::Protocol(_)
-    ));
-    assert!(matches!(
-        failed("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
-        HttpError::Protocol(_)
-    ));
+    assert!(matches!(failed("SSH-2.0-OpenSSH_9.2\r\n"), HttpError::Protocol(_)));
+    assert!(matches!(failed("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), HttpError::Protocol(_)));
     assert!(matches!(
         failed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
         HttpError::Protocol(_)
     ));
     assert_eq!(
         failed("HTTP/1.1 200 OK\r\nContent-Length: 4097\r\n\r\n"),
-        HttpError::TooLarge {
-            body_bytes_max: LIMIT
-        }
+        HttpError::TooLarge { body_bytes_max: LIMIT }
     );
-    let long = format!(
-        "HTTP/1.1 200 OK\r\nX: {}\r\n\r\n",
-        "x".repeat(HEAD_BYTES_MAX)
-    );
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(HEAD_BYTES_MAX));
     assert_eq!(failed(&long), HttpError::HeadTooLarge);
     let open_end = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(LIMIT + 1));
-    assert_eq!(
-        failed(&open_end),
-        HttpError::TooLarge {
-            body_bytes_max: LIMIT
-        }
-    );
+    assert_eq!(failed(&open_end), HttpError::TooLarge { body_bytes_max: LIMIT });
     let full = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(LIMIT));
     assert_eq!(done(&full).body.len(), LIMIT);
 }
@@ -272,20 +179,12 @@ fn failures_say_what_is_wrong() {
 #[test]
 fn an_answer_without_end_is_cut_off() {
     let mut exchange = exchange();
-    assert_eq!(
-        exchange.input(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        Need::More
-    );
+    assert_eq!(exchange.input(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Need::More);
     for _ in 0..100_000 {
         match exchange.input(b"1\r\nx\r\n") {
             Need::More => assert!(exchange.received_bytes() <= HEAD_BYTES_MAX + 2 * LIMIT + 1024),
             need => {
-                return assert_eq!(
-                    need,
-                    Need::Failed(HttpError::TooLarge {
-                        body_bytes_max: LIMIT
-                    })
-                );
+                return assert_eq!(need, Need::Failed(HttpError::TooLarge { body_bytes_max: LIMIT }));
             }
         }
     }

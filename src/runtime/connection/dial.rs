@@ -12,8 +12,8 @@ use rustls::pki_types::ServerName;
 use super::socket::Socket;
 use super::stream::Stream;
 use super::{
-    Address, CONNECT_S, CONNECT_WITH_ALTERNATIVE_S, Connection, ConnectionError, Endpoint, PROXY_S,
-    Phase, Received, State, TLS_S,
+    Address, CONNECT_S, CONNECT_WITH_ALTERNATIVE_S, Connection, ConnectionError, Endpoint, PROXY_S, Phase,
+    Received, State, TLS_S,
 };
 use crate::runtime::proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyError, tunnel_stands};
 use crate::runtime::resolver::{Lookup, literal};
@@ -27,17 +27,11 @@ pub(super) enum Step {
 }
 
 impl Connection {
-    pub(super) fn begin(
-        &mut self,
-        registry: &Registry,
-        now: Instant,
-    ) -> Result<State, ConnectionError> {
+    pub(super) fn begin(&mut self, registry: &Registry, now: Instant) -> Result<State, ConnectionError> {
         let (host, port) = match (&self.endpoint.address, &self.endpoint.proxy) {
             (Address::Unix(path), _) => {
-                let mut socket = Socket::unix(path).map_err(|error| ConnectionError::Connect {
-                    peer: path.display().to_string(),
-                    error,
-                })?;
+                let mut socket = Socket::unix(path)
+                    .map_err(|error| ConnectionError::Connect { peer: path.display().to_string(), error })?;
                 socket.register(registry, self.token)?;
                 self.deadline = Some(now);
                 return Ok(State::Handshaking(Stream::plain(socket)));
@@ -66,20 +60,13 @@ impl Connection {
                 None => Ok(Step::Wait(State::Resolving(lookup))),
                 Some(answer) => {
                     lookup.close(registry);
-                    self.connect(answer?.into_iter(), None, registry, now)
-                        .map(Step::Next)
+                    self.connect(answer?.into_iter(), None, registry, now).map(Step::Next)
                 }
             },
-            State::Connecting {
-                socket,
-                peer,
-                others,
-            } => self.connecting(socket, peer, others, registry, now),
-            State::Tunnelling {
-                socket,
-                request,
-                answer,
-            } => self.tunnelling(socket, request, answer, now),
+            State::Connecting { socket, peer, others } => {
+                self.connecting(socket, peer, others, registry, now)
+            }
+            State::Tunnelling { socket, request, answer } => self.tunnelling(socket, request, answer, now),
             State::Handshaking(mut stream) => match stream.handshake() {
                 Err(error) => Err(error),
                 Ok(true) => Ok(Step::Next(State::Open(stream))),
@@ -111,18 +98,9 @@ impl Connection {
             match attempt {
                 Ok(socket) => {
                     self.deadline = Some(now + Duration::from_secs(connect_s(&addresses)));
-                    return Ok(State::Connecting {
-                        socket,
-                        peer,
-                        others: addresses,
-                    });
+                    return Ok(State::Connecting { socket, peer, others: addresses });
                 }
-                Err(error) => {
-                    failure = ConnectionError::Connect {
-                        peer: peer.to_string(),
-                        error,
-                    }
-                }
+                Err(error) => failure = ConnectionError::Connect { peer: peer.to_string(), error },
             }
         }
         Err(failure)
@@ -142,24 +120,16 @@ impl Connection {
                 let phase = Phase::Connect(peer.to_string());
                 match self.check_deadline(now, phase, connect_s(&others)) {
                     Ok(()) => {
-                        return Ok(Step::Wait(State::Connecting {
-                            socket,
-                            peer,
-                            others,
-                        }));
+                        return Ok(Step::Wait(State::Connecting { socket, peer, others }));
                     }
                     Err(timed_out) => timed_out,
                 }
             }
-            Err(error) => ConnectionError::Connect {
-                peer: peer.to_string(),
-                error,
-            },
+            Err(error) => ConnectionError::Connect { peer: peer.to_string(), error },
         };
         // The old socket leaves the loop before the next one takes its token.
         drop(socket);
-        self.connect(others, Some(failure), registry, now)
-            .map(Step::Next)
+        self.connect(others, Some(failure), registry, now).map(Step::Next)
     }
 
     /// The way leads through a proxy, into TLS, or is at its end.
@@ -168,11 +138,7 @@ impl Connection {
             Some((proxy, host, port)) => {
                 let request = proxy.request(host, port);
                 self.deadline = Some(now + Duration::from_secs(PROXY_S));
-                Ok(State::Tunnelling {
-                    socket,
-                    request,
-                    answer: Vec::new(),
-                })
+                Ok(State::Tunnelling { socket, request, answer: Vec::new() })
             }
             None => self.secure(socket, now),
         }
@@ -185,13 +151,9 @@ impl Connection {
         mut answer: Vec<u8>,
         now: Instant,
     ) -> Result<Step, ConnectionError> {
-        let name =
-            tunnel(&self.endpoint).map(|(proxy, ..)| format!("{}:{}", proxy.host, proxy.port));
+        let name = tunnel(&self.endpoint).map(|(proxy, ..)| format!("{}:{}", proxy.host, proxy.port));
         let name = name.unwrap_or_default();
-        let failed = |error| ConnectionError::Proxy {
-            proxy: name.clone(),
-            error,
-        };
+        let failed = |error| ConnectionError::Proxy { proxy: name.clone(), error };
         let sent = socket.write_some(&request)?;
         request.drain(..sent);
         // One byte beyond the bound is enough to see that it is exceeded.
@@ -204,17 +166,11 @@ impl Connection {
             return Err(failed(ProxyError::Closed));
         }
         self.check_deadline(now, Phase::Proxy(name.clone()), PROXY_S)?;
-        Ok(Step::Wait(State::Tunnelling {
-            socket,
-            request,
-            answer,
-        }))
+        Ok(Step::Wait(State::Tunnelling { socket, request, answer }))
     }
 
     fn secure(&mut self, socket: Socket, now: Instant) -> Result<State, ConnectionError> {
-        let (Some(config), Address::Tcp { host, .. }) =
-            (&self.endpoint.tls, &self.endpoint.address)
-        else {
+        let (Some(config), Address::Tcp { host, .. }) = (&self.endpoint.tls, &self.endpoint.address) else {
             return Ok(State::Open(Stream::plain(socket)));
         };
         let name = match literal(host) {
@@ -228,12 +184,7 @@ impl Connection {
         Ok(State::Handshaking(Stream::tls(socket, tls)))
     }
 
-    fn check_deadline(
-        &self,
-        now: Instant,
-        phase: Phase,
-        limit_s: u64,
-    ) -> Result<(), ConnectionError> {
+    fn check_deadline(&self, now: Instant, phase: Phase, limit_s: u64) -> Result<(), ConnectionError> {
         match self.deadline {
             Some(deadline) if now >= deadline => Err(ConnectionError::TimedOut { phase, limit_s }),
             _ => Ok(()),
@@ -250,9 +201,5 @@ fn tunnel(endpoint: &Endpoint) -> Option<(&Proxy, &str, u16)> {
 }
 
 fn connect_s(others: &vec::IntoIter<SocketAddr>) -> u64 {
-    if others.as_slice().is_empty() {
-        CONNECT_S
-    } else {
-        CONNECT_WITH_ALTERNATIVE_S
-    }
+    if others.as_slice().is_empty() { CONNECT_S } else { CONNECT_WITH_ALTERNATIVE_S }
 }

@@ -107,12 +107,7 @@ fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(chars)
-        .collect()
+    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]
@@ -122,19 +117,10 @@ mod tests {
     #[test]
     fn texts_fit_into_a_log_line() {
         let refused = io::Error::from_raw_os_error(111);
-        let error = ConnectionError::Connect {
-            peer: "127.0.0.1:1".to_owned(),
-            error: refused,
-        };
+        let error = ConnectionError::Connect { peer: "127.0.0.1:1".to_owned(), error: refused };
         assert_eq!(error.to_string(), "connect 127.0.0.1:1: connection refused");
-        let error = ConnectionError::TimedOut {
-            phase: Phase::Tls,
-            limit_s: 10,
-        };
-        assert_eq!(
-            error.to_string(),
-            "no answer to the TLS handshake within 10 s"
-        );
+        let error = ConnectionError::TimedOut { phase: Phase::Tls, limit_s: 10 };
+        assert_eq!(error.to_string(), "no answer to the TLS handshake within 10 s");
         assert_eq!(reason(&io::Error::other("")), "");
     }
 }

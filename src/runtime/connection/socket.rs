@@ -35,11 +35,7 @@ impl Socket {
     }
 
     fn of(kind: Kind) -> Socket {
-        Socket {
-            kind,
-            sent_bytes: 0,
-            received_bytes: 0,
-        }
+        Socket { kind, sent_bytes: 0, received_bytes: 0 }
     }
 
     /// Whether the connect has succeeded; `Ok(false)` while it is under way.
@@ -62,11 +58,7 @@ impl Socket {
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(
-            self.source(),
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        )
+        registry.register(self.source(), token, Interest::READABLE | Interest::WRITABLE)
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
@@ -94,11 +86,7 @@ impl Socket {
     }
 
     /// Appends what has come, `budget_bytes` at most.
-    pub(super) fn receive(
-        &mut self,
-        into: &mut Vec<u8>,
-        budget_bytes: usize,
-    ) -> io::Result<Received> {
+    pub(super) fn receive(&mut self, into: &mut Vec<u8>, budget_bytes: usize) -> io::Result<Received> {
         let mut buffer = [0; 8 * 1024];
         let mut left = budget_bytes;
         while left > 0 {

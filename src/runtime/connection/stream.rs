@@ -32,22 +32,12 @@ impl Stream {
     pub(super) fn tls(socket: Socket, mut session: ClientConnection) -> Stream {
         // The bound is ours: nothing is added before what was there is gone.
         session.set_buffer_limit(None);
-        Stream {
-            socket,
-            tls: Some(Tls {
-                session: Box::new(session),
-                is_loaded: false,
-            }),
-        }
+        Stream { socket, tls: Some(Tls { session: Box::new(session), is_loaded: false }) }
     }
 
     /// Goes on with the handshake; true once it is over. Its last bytes then wait for the first write.
     pub(super) fn handshake(&mut self) -> Result<bool, ConnectionError> {
-        let Stream {
-            socket,
-            tls: Some(tls),
-        } = self
-        else {
+        let Stream { socket, tls: Some(tls) } = self else {
             return Ok(true);
         };
         while tls.session.is_handshaking() {
@@ -90,9 +80,7 @@ impl Stream {
 
     /// Whether encrypted bytes wait for the socket.
     pub(super) fn is_flush_due(&self) -> bool {
-        self.tls
-            .as_ref()
-            .is_some_and(|tls| tls.session.wants_write())
+        self.tls.as_ref().is_some_and(|tls| tls.session.wants_write())
     }
 
     /// Appends what has come. An end of the stream that TLS does not announce counts as one all the same: plenty of

@@ -44,10 +44,9 @@ impl fmt::Display for Failure {
             Failure::Connect(error) | Failure::Proxy(error) | Failure::Tls(error) => {
                 write!(f, "{error}")
             }
-            Failure::TimedOut {
-                waiting_for,
-                limit_s,
-            } => write!(f, "{waiting_for} took longer than {limit_s} s"),
+            Failure::TimedOut { waiting_for, limit_s } => {
+                write!(f, "{waiting_for} took longer than {limit_s} s")
+            }
             Failure::Closed(what) => write!(f, "{what}"),
         }
     }
@@ -59,18 +58,12 @@ impl From<ConnectionError> for Failure {
     fn from(error: ConnectionError) -> Self {
         match error {
             ConnectionError::Resolve(error) => Failure::Resolve(error),
-            ConnectionError::Proxy { .. }
-            | ConnectionError::TimedOut {
-                phase: Phase::Proxy(_),
-                ..
-            } => Failure::Proxy(error),
-            ConnectionError::Tls(_) | ConnectionError::Name(_) => Failure::Tls(error),
-            ConnectionError::TimedOut {
-                phase: Phase::Tls, ..
-            } => Failure::Tls(error),
-            ConnectionError::Connect { .. } | ConnectionError::TimedOut { .. } => {
-                Failure::Connect(error)
+            ConnectionError::Proxy { .. } | ConnectionError::TimedOut { phase: Phase::Proxy(_), .. } => {
+                Failure::Proxy(error)
             }
+            ConnectionError::Tls(_) | ConnectionError::Name(_) => Failure::Tls(error),
+            ConnectionError::TimedOut { phase: Phase::Tls, .. } => Failure::Tls(error),
+            ConnectionError::Connect { .. } | ConnectionError::TimedOut { .. } => Failure::Connect(error),
             ConnectionError::Closed | ConnectionError::Io(_) | ConnectionError::QueueFull => {
                 Failure::Closed(error.to_string())
             }

@@ -99,19 +99,10 @@ impl Runner {
         let Some(program) = &self.wanted else { return };
         let arguments: Vec<&OsStr> = program.args.iter().map(OsStr::new).collect();
         let path = Path::new(&program.path);
-        let spawn = Spawn {
-            program: path,
-            arguments: &arguments,
-            environment: &[],
-            inherit_stderr: false,
-        };
+        let spawn = Spawn { program: path, arguments: &arguments, environment: &[], inherit_stderr: false };
         match Child::spawn(spawn, self.token, registry) {
             Ok(child) => self.child = Some(child),
-            Err(error) => self.ended(
-                &format!("cannot start {}: {error}", path.display()),
-                now,
-                tell,
-            ),
+            Err(error) => self.ended(&format!("cannot start {}: {error}", path.display()), now, tell),
         }
     }
 
@@ -165,23 +156,13 @@ mod tests {
     #[test]
     fn lines_are_the_same_however_output_is_cut() {
         assert_eq!(lines(&[b"a\nbc\n\nd"]), [&b"a"[..], b"bc", b""]);
-        assert_eq!(
-            lines(&[b"a", b"\n", b"b", b"c\n", b"\nd", b""]),
-            [&b"a"[..], b"bc", b""]
-        );
+        assert_eq!(lines(&[b"a", b"\n", b"b", b"c\n", b"\nd", b""]), [&b"a"[..], b"bc", b""]);
     }
 
     #[test]
     fn a_line_without_end_is_cut_once() {
         let long = vec![b'x'; PROGRAM_LINE_BYTES_MAX + 1];
-        assert_eq!(
-            lines(&[&long, &long, b"tail\nnext\n"]),
-            [&long[1..], b"next"]
-        );
-        assert_eq!(
-            lines(&[&long[1..], b"\n"]),
-            [&long[1..]],
-            "just as long as it may be"
-        );
+        assert_eq!(lines(&[&long, &long, b"tail\nnext\n"]), [&long[1..], b"next"]);
+        assert_eq!(lines(&[&long[1..], b"\n"]), [&long[1..]], "just as long as it may be");
     }
 }

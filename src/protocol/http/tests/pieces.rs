@@ -7,10 +7,7 @@ use super::*;
 fn large_answers_in_small_pieces() {
     let body = vec![b'x'; 4 << 20];
     let mut exchange = Exchange::new(Request::get("h", "/"), body.len()).unwrap();
-    assert_eq!(
-        exchange.input(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        Need::More
-    );
+    assert_eq!(exchange.input(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Need::More);
     for chunk in body.chunks(1024) {
         assert_eq!(exchange.input(b"400\r\n"), Need::More);
         assert_eq!(exchange.input(chunk), Need::More);
@@ -86,11 +83,7 @@ fn pieces_make_no_difference() {
         assert_eq!(feed(sample.as_bytes(), [1]).0, whole, "{sample:?}");
         for _ in 0..50 {
             let sizes = random.sizes();
-            assert_eq!(
-                feed(sample.as_bytes(), sizes.clone()).0,
-                whole,
-                "{sample:?} in {sizes:?}"
-            );
+            assert_eq!(feed(sample.as_bytes(), sizes.clone()).0, whole, "{sample:?} in {sizes:?}");
         }
     }
 }
@@ -102,25 +95,12 @@ fn mangled_answers_never_panic_and_pieces_make_no_difference() {
     for round in 0..20_000 {
         let mut answer = SAMPLES[random.below(SAMPLES.len())].as_bytes().to_vec();
         random.mutate(&mut answer);
-        let context = || {
-            format!(
-                "seed {seed:#x}, round {round}: {:?}",
-                String::from_utf8_lossy(&answer)
-            )
-        };
+        let context = || format!("seed {seed:#x}, round {round}: {:?}", String::from_utf8_lossy(&answer));
         let (whole, _) = feed(&answer, []);
         match (whole, feed(&answer, random.sizes()).0) {
             // What follows an answer is seen only where it came along with it.
             (Need::Done(whole), Need::Done(pieces)) => {
-                assert_eq!(
-                    whole,
-                    Response {
-                        keep_alive: whole.keep_alive,
-                        ..pieces
-                    },
-                    "{}",
-                    context()
-                );
+                assert_eq!(whole, Response { keep_alive: whole.keep_alive, ..pieces }, "{}", context());
             }
             (Need::Failed(_), Need::Failed(_)) => {}
             (whole, pieces) => panic!("{whole:?} but {pieces:?}, {}", context()),
