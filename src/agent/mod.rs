@@ -12,6 +12,7 @@ mod line;
 mod loading;
 mod once;
 mod outbox;
+mod reading;
 mod releaser;
 mod removal;
 mod schedule;

@@ -30,6 +30,9 @@ const PLUGINS: Token = Token(16);
 
 const EVENTS_PER_TURN: usize = 64;
 
+/// A timer that fires later than this is told of at DEBUG: something held the loop.
+const LATE: Duration = Duration::from_millis(5);
+
 /// Reads the configuration again and makes its parts; `None` keeps the old ones.
 pub type Reload<'a> = dyn FnMut() -> Option<Parts> + 'a;
 
@@ -133,7 +136,10 @@ impl EventLoop {
     }
 
     fn fire_timers(&mut self) {
-        while let Some(timer) = self.timers.pop_due(clock::now().mono) {
+        while let Some((timer, late)) = self.timers.pop_due(clock::now().mono) {
+            if late > LATE {
+                log::debug!("timer {timer:?} is {} ms late", late.as_millis());
+            }
             self.tell(Event::Timer(timer));
         }
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 /// Deadlines closer together than this fire in the order in which they were inserted.
 pub const TICK: Duration = Duration::from_millis(1);
 
+const _: () = assert!(TICK.as_nanos() == 1_000_000);
+
 /// Timers by name; each name stands at most once.
 pub struct TimerWheel<T> {
     origin: Instant,
@@ -44,12 +46,12 @@ impl<T: Ord + Copy> TimerWheel<T> {
     /// When the next timer is due. It may have passed.
     pub fn next_deadline(&self) -> Option<Instant> {
         let ((tick, _), _) = self.due.first_key_value()?;
-        Some(self.origin + TICK * u32::try_from(*tick).unwrap_or(u32::MAX))
+        Some(self.time_of(*tick))
     }
 
-    /// Takes the next timer that is due. One that is armed again while others are taken comes after all
-    /// that were due before it.
-    pub fn pop_due(&mut self, now: Instant) -> Option<T> {
+    /// Takes the next timer that is due, and how late it is. One that is armed again while others are taken
+    /// comes after all that were due before it.
+    pub fn pop_due(&mut self, now: Instant) -> Option<(T, Duration)> {
         let passed = now.saturating_duration_since(self.origin).as_millis() as u64;
         let (slot, timer) = self.due.first_key_value().map(|(slot, timer)| (*slot, *timer))?;
         if slot.0 > passed {
@@ -57,7 +59,13 @@ impl<T: Ord + Copy> TimerWheel<T> {
         }
         self.due.remove(&slot);
         self.slots.remove(&timer);
-        Some(timer)
+        Some((timer, now.saturating_duration_since(self.time_of(slot.0))))
+    }
+
+    fn time_of(&self, tick: u64) -> Instant {
+        // A tick is a millisecond; a deadline beyond what a clock can say is as good as never.
+        let since = Duration::from_millis(tick);
+        self.origin.checked_add(since).unwrap_or(self.origin + Duration::from_secs(u64::from(u32::MAX)))
     }
 
     /// Rounded up: a timer never fires early.
@@ -72,7 +80,7 @@ mod tests {
     use super::*;
 
     fn drain(wheel: &mut TimerWheel<u32>, now: Instant) -> Vec<u32> {
-        std::iter::from_fn(|| wheel.pop_due(now)).collect()
+        std::iter::from_fn(|| wheel.pop_due(now).map(|(timer, _)| timer)).collect()
     }
 
     #[test]
@@ -101,6 +109,25 @@ mod tests {
         wheel.cancel(7);
         assert_eq!(drain(&mut wheel, origin + TICK * 4), []);
         assert_eq!(drain(&mut wheel, origin + TICK * 5), [1]);
+    }
+
+    #[test]
+    fn months_of_running_change_nothing() {
+        let origin = Instant::now();
+        let mut wheel = TimerWheel::new(origin);
+        let at = origin + Duration::from_secs(200 * 86_400);
+        wheel.insert(1, at);
+        assert_eq!(wheel.next_deadline(), Some(at));
+        assert_eq!(wheel.pop_due(at - TICK), None);
+        assert_eq!(wheel.pop_due(at), Some((1, Duration::ZERO)));
+    }
+
+    #[test]
+    fn lateness_is_told() {
+        let origin = Instant::now();
+        let mut wheel = TimerWheel::new(origin);
+        wheel.insert(1, origin + TICK * 3);
+        assert_eq!(wheel.pop_due(origin + TICK * 10), Some((1, TICK * 7)));
     }
 
     #[test]

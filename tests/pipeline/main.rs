@@ -1,6 +1,7 @@
 //! From Redis to the intake with the real binary: what arrives, and what happens when something on the way breaks.
 #![allow(clippy::unwrap_used)]
 
+mod container;
 mod exactly_once;
 mod idle;
 mod links;

@@ -1,3 +1,5 @@
+//! The reader and the writer, case by case, and over mutated and hostile text.
+
 use super::*;
 use crate::metric::Number;
 
