@@ -91,3 +91,101 @@ pub const PROGRAM_BYTES_PER_TURN: usize = 64 << 10;
 
 /// Output of a program between two readings; one that prints more is started anew, after a wait.
 pub const PROGRAM_OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+// Raw records
+
+/// Longest record that is read; a longer one is refused unseen.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Longest name of a metric, and longest type, unescaped. Datadog takes 200 characters.
+pub const NAME_BYTES_MAX: usize = 4096;
+
+/// Most tags of one record.
+pub const TAGS_MAX: usize = 1024;
+
+/// Deepest nesting of lists and objects inside the value of one tag.
+pub const TAG_NESTING_MAX: usize = 32;
+
+/// What each scratch buffer keeps from one record to the next; what an unusual one needed more is given back.
+pub const SCRATCH_BYTES_KEPT: usize = 64 << 10;
+
+// Redis, HTTP and addresses
+
+/// Most bytes that the head of an answer may have.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Most bytes that the body of an answer may have where the caller names no other bound.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of an address.
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// Most bytes of a host name, as in DNS.
+pub const HOST_BYTES_MAX: usize = 253;
+
+// The board
+
+/// Most interfaces that are read; further ones are left out, and the error says so.
+pub const INTERFACES_MAX: usize = 256;
+
+/// Most characters of a bad value that an error repeats.
+pub const VALUE_CHARS_MAX: usize = 40;
+
+/// Most mount points of one device that are kept: the shortest ones.
+pub const MOUNT_POINTS_TRIED_MAX: usize = 4;
+
+/// Longest mount point that is looked at; the kernel takes no longer path.
+pub const MOUNT_POINT_BYTES_MAX: usize = 4096;
+
+/// Most devices that are read; further ones are left out, and the error says so.
+pub const DEVICES_MAX: usize = 64;
+
+/// Largest file that is read; a larger one is an error, since half a file can mean the opposite.
+pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
+
+// Connections and children
+
+/// Seconds for a connect to the last address left.
+pub const CONNECT_S: u64 = 10;
+
+/// Seconds for a connect while another address is left to try.
+pub const CONNECT_WITH_ALTERNATIVE_S: u64 = 4;
+
+/// Seconds for the answer of a proxy.
+pub const PROXY_S: u64 = 10;
+
+/// Seconds for the TLS handshake.
+pub const TLS_S: u64 = 10;
+
+/// Most bytes that [`Connection::send`] keeps for later.
+pub const SEND_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Most plaintext that is encrypted ahead of the socket: four records of the largest size.
+pub const TLS_WRITE_BYTES: usize = 64 * 1024;
+
+/// Most bytes that are received in one turn of the loop.
+pub const RECEIVE_BUDGET_BYTES: usize = 64 * 1024;
+
+/// Most bytes that are sent in one turn of the loop, even where the network is faster.
+pub const SEND_BUDGET_BYTES: usize = 256 * 1024;
+
+/// Seconds that a look-up may take.
+pub const RESOLVE_S: u64 = 10;
+
+/// Most addresses that are kept of an answer.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// Most bytes that an answer of the child may have.
+pub const RESOLVER_ANSWER_BYTES_MAX: usize = 4096;
+
+/// Most bytes that a proxy's answer may have.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 8 * 1024;
+
+/// Sessions remembered by one configuration.
+pub const TLS_SESSIONS_MAX: usize = 8;
+
+/// Most bytes that a PEM file may have; a distribution's bundle has a quarter of it.
+pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Most children that may be dead to us but not to the kernel; beyond it no child is started.
+pub const UNREAPED_CHILDREN_MAX: usize = 32;

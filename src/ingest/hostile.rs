@@ -1,7 +1,8 @@
 //! Tests with records that mean harm: too large, too deep, or broken at random.
 
-use super::record::{NAME_BYTES_MAX, RECORD_BYTES_MAX, RecordParser, TAGS_MAX};
+use super::record::RecordParser;
 use super::tests::{SCORE, parse, reason, tags, with};
+use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, TAGS_MAX};
 use crate::metric::{Sample, Tags, Value};
 
 #[test]

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::error::RecordError;
-use super::record::TAG_NESTING_MAX;
+use crate::limits::TAG_NESTING_MAX;
 use crate::metric::Number;
 use crate::metric::json::{Reader, Token};
 

@@ -18,20 +18,10 @@
 
 pub use super::error::RecordError;
 use super::{python, set::SetBuilder};
+use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SCRATCH_BYTES_KEPT, TAGS_MAX};
 use crate::metric::json::{Reader, Token};
 use crate::metric::tags::TagsBuilder;
 use crate::metric::{Number, Sample, Value};
-
-/// Longest record that is read; a longer one is refused unseen.
-pub const RECORD_BYTES_MAX: usize = 1 << 20;
-/// Longest name of a metric, and longest type, unescaped. Datadog takes 200 characters.
-pub const NAME_BYTES_MAX: usize = 4096;
-/// Most tags of one record.
-pub const TAGS_MAX: usize = 1024;
-/// Deepest nesting of lists and objects inside the value of one tag.
-pub const TAG_NESTING_MAX: usize = 32;
-/// What each scratch buffer keeps from one record to the next; what an unusual one needed more is given back.
-pub const SCRATCH_BYTES_KEPT: usize = 64 << 10;
 
 /// Parses raw records; keeps its scratch space from one to the next.
 #[derive(Debug, Default)]

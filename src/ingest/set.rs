@@ -10,7 +10,7 @@
 //! So an element takes at most nine bytes, or one more than its own text.
 
 use super::error::RecordError;
-use super::record::SCRATCH_BYTES_KEPT;
+use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::metric::json::{Reader, Token};
 use crate::metric::{Elements, Number};
 

@@ -15,6 +15,8 @@
 //! can carry another exchange. The format is [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112); `ureq` writes and
 //! parses it. Not done here: redirects, cookies, content codings, `Expect: 100-continue`, pipelining.
 
+use crate::limits::HEAD_BYTES_MAX;
+
 mod date;
 mod exchange;
 mod memory;
@@ -25,9 +27,3 @@ mod tests;
 pub use date::parse_date;
 pub use exchange::{Exchange, HttpError, Need};
 pub use message::{Method, Request, Response, RetryAfter};
-
-/// Most bytes that the head of an answer may have.
-pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-
-/// Most bytes that the body of an answer may have where the caller names no other bound.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -7,13 +7,9 @@
 //! what an intake address has no use for: credentials, a query, a fragment. An error never repeats credentials.
 
 // `core::net` holds the plain address types; nothing here opens a socket.
+use crate::limits::{HOST_BYTES_MAX, URL_BYTES_MAX};
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
-
-/// Most bytes of an address.
-pub const URL_BYTES_MAX: usize = 2048;
-/// Most bytes of a host name, as in DNS.
-pub const HOST_BYTES_MAX: usize = 253;
 
 /// Where an intake is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,11 +10,9 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::limits::UNREAPED_CHILDREN_MAX;
 use mio::unix::pipe;
 use mio::{Interest, Registry, Token};
-
-/// Most children that may be dead to us but not to the kernel; beyond it no child is started.
-pub const UNREAPED_CHILDREN_MAX: usize = 32;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]

@@ -32,17 +32,7 @@ use self::stream::Stream;
 pub use super::child::Received;
 use super::proxy::Proxy;
 use super::resolver::{Lookup, THIS_PROGRAM};
-
-/// Seconds for a connect to the last address left.
-pub const CONNECT_S: u64 = 10;
-/// Seconds for a connect while another address is left to try.
-pub const CONNECT_WITH_ALTERNATIVE_S: u64 = 4;
-/// Seconds for the answer of a proxy.
-pub const PROXY_S: u64 = 10;
-/// Seconds for the TLS handshake.
-pub const TLS_S: u64 = 10;
-/// Most bytes that [`Connection::send`] keeps for later.
-pub const SEND_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+use crate::limits::{CONNECT_S, CONNECT_WITH_ALTERNATIVE_S, PROXY_S, SEND_QUEUE_BYTES_MAX, TLS_S};
 
 /// Where a peer is.
 #[derive(Debug, Clone, PartialEq, Eq)]

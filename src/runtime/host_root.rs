@@ -6,14 +6,12 @@
 //! `statvfs` does not either is for the caller to see to, by asking about local filesystems only.
 
 use crate::collect::{DiskSpace, HostFiles};
+use crate::limits::BOARD_FILE_BYTES_MAX;
 use nix::sys::statvfs::statvfs;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-
-/// Largest file that is read; a larger one is an error, since half a file can mean the opposite.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The board as seen from a directory.
 #[derive(Debug, Clone)]
@@ -37,8 +35,8 @@ impl HostFiles for HostRoot {
     fn read(&self, path: &str) -> io::Result<String> {
         let mut bytes = Vec::new();
         let file = File::open(self.below(path))?;
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
+        file.take(BOARD_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > BOARD_FILE_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -137,10 +135,10 @@ mod tests {
     fn reads_are_bounded_and_lossy() {
         let directory = Directory::new("bounded");
         let board = HostRoot::new(&directory.0);
-        directory.write("full", vec![b'x'; FILE_BYTES_MAX as usize]);
-        directory.write("over", vec![b'x'; FILE_BYTES_MAX as usize + 1]);
+        directory.write("full", vec![b'x'; BOARD_FILE_BYTES_MAX as usize]);
+        directory.write("over", vec![b'x'; BOARD_FILE_BYTES_MAX as usize + 1]);
         directory.write("bytes", b"a\xffb");
-        assert_eq!(board.read("full").unwrap().len() as u64, FILE_BYTES_MAX);
+        assert_eq!(board.read("full").unwrap().len() as u64, BOARD_FILE_BYTES_MAX);
         assert_eq!(board.read("over").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(board.read("bytes").unwrap(), "a\u{fffd}b");
     }

@@ -13,12 +13,8 @@ use mio::{Registry, Token};
 
 pub use self::failure::Failure;
 use super::connection::{Connection, ConnectionError, Endpoint, Progress, Received};
-use crate::protocol::http::{BODY_BYTES_MAX, Exchange, Need, Request, Response};
-
-/// Most bytes that are received in one turn of the loop.
-pub const RECEIVE_BUDGET_BYTES: usize = 64 * 1024;
-/// Most bytes that are sent in one turn of the loop, even where the network is faster.
-pub const SEND_BUDGET_BYTES: usize = 256 * 1024;
+use crate::limits::{BODY_BYTES_MAX, RECEIVE_BUDGET_BYTES, SEND_BUDGET_BYTES};
+use crate::protocol::http::{Exchange, Need, Request, Response};
 
 /// How long an exchange may take and how large its answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,8 @@
 //! Of the answer only the status is read. Not done here: proxies that are spoken to over TLS, SOCKS, and any
 //! authentication but `Basic`.
 
+use crate::limits::PROXY_ANSWER_BYTES_MAX;
 use std::fmt;
-
-/// Most bytes that a proxy's answer may have.
-pub const PROXY_ANSWER_BYTES_MAX: usize = 8 * 1024;
 
 /// A proxy. Its `Debug` does not show the credentials.
 #[derive(Clone, PartialEq, Eq)]

@@ -21,15 +21,10 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use super::child::{Child, Received, Spawn};
+use crate::limits::{ADDRESSES_MAX, RESOLVE_S, RESOLVER_ANSWER_BYTES_MAX};
 
 /// Where this program is, also after its file was replaced.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
-/// Seconds that a look-up may take.
-pub const RESOLVE_S: u64 = 10;
-/// Most addresses that are kept of an answer.
-pub const ADDRESSES_MAX: usize = 16;
-/// Most bytes that an answer of the child may have.
-pub const ANSWER_BYTES_MAX: usize = 4096;
 
 const ARGUMENT: &str = "__resolve";
 /// Variables that the C library's resolver reads.
@@ -113,9 +108,11 @@ impl Lookup {
 
     /// Goes on; `None` while there is no answer. Call it on readiness of the token and at the deadline.
     pub fn drive(&mut self, now: Instant) -> Option<Result<Vec<SocketAddr>, ResolveError>> {
-        match self.child.receive(&mut self.answer, ANSWER_BYTES_MAX) {
+        match self.child.receive(&mut self.answer, RESOLVER_ANSWER_BYTES_MAX) {
             Err(error) => Some(Err(self.broken(&error.to_string()))),
-            Ok(_) if self.answer.len() >= ANSWER_BYTES_MAX => Some(Err(self.broken("answer too long"))),
+            Ok(_) if self.answer.len() >= RESOLVER_ANSWER_BYTES_MAX => {
+                Some(Err(self.broken("answer too long")))
+            }
             Ok(Received::Closed) => Some(self.addresses()),
             Ok(Received::More) => None,
             Ok(Received::Drained) if now >= self.deadline => {

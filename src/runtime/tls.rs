@@ -13,17 +13,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::limits::{PEM_BYTES_MAX, TLS_SESSIONS_MAX};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-
-/// Sessions remembered by one configuration.
-pub const SESSIONS_MAX: usize = 8;
-/// Most bytes that a PEM file may have; a distribution's bundle has a quarter of it.
-pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Whose certificates are accepted.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +104,7 @@ pub fn client_config(
                 .map_err(|error| TlsError::Identity(identity.certificate.to_owned(), error))?
         }
     };
-    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    config.resumption = Resumption::in_memory_sessions(TLS_SESSIONS_MAX);
     Ok(Arc::new(config))
 }
 

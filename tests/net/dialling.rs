@@ -4,9 +4,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chouette_iot::runtime::connection::{
-    Connection, ConnectionError, Endpoint, Progress, SEND_QUEUE_BYTES_MAX,
-};
+use chouette_iot::limits::SEND_QUEUE_BYTES_MAX;
+use chouette_iot::runtime::connection::{Connection, ConnectionError, Endpoint, Progress};
 use mio::Poll;
 
 use crate::support::*;

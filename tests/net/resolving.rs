@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
-use chouette_iot::runtime::resolver::{ADDRESSES_MAX, Lookup, ResolveError};
+use chouette_iot::limits::ADDRESSES_MAX;
+use chouette_iot::runtime::resolver::{Lookup, ResolveError};
 use mio::Poll;
 
 use crate::support::{TOKEN, WAIT, turn};

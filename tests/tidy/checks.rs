@@ -26,7 +26,7 @@ const CLOCKS: &[&str] = &["Instant", "SystemTime"];
 /// Each module and the others that it may import. `main.rs` may import all of them, `lib.rs` only declares them.
 const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
-    ("protocol", &[]),
+    ("protocol", &["limits"]),
     ("limits", &[]),
     ("telemetry", &["metric", "limits"]),
     ("ingest", STAGE_IMPORTS),

@@ -12,11 +12,9 @@ use super::format::FormatError;
 use super::mounts::{self, Point};
 use super::read_of_board;
 use crate::collect::{CollectError, DiskSpace, Gauge, HostFiles};
+use crate::limits::DEVICES_MAX;
 use crate::metric::{Number, Tags};
 use std::collections::BTreeSet;
-
-/// Most devices that are read; further ones are left out, and the error says so.
-pub const DEVICES_MAX: usize = 64;
 
 /// Bytes in use.
 pub const USED: &str = "Chouette.host.fs.used";

@@ -1,10 +1,8 @@
 //! What can be wrong with a file of `/proc`, and the one way to take a number from it.
 
+use crate::limits::VALUE_CHARS_MAX;
 use std::fmt;
 use std::str::FromStr;
-
-/// Most characters of a bad value that an error repeats.
-pub const VALUE_CHARS_MAX: usize = 40;
 
 /// A file that is not what the kernel writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,12 +21,8 @@
 //! Formats: <https://man7.org/linux/man-pages/man5/proc_pid_mounts.5.html>,
 //! <https://man7.org/linux/man-pages/man5/proc_filesystems.5.html>
 
+use crate::limits::{MOUNT_POINT_BYTES_MAX, MOUNT_POINTS_TRIED_MAX};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// Most mount points of one device that are kept: the shortest ones.
-pub const POINTS_MAX: usize = 4;
-/// Longest mount point that is looked at; the kernel takes no longer path.
-pub const POINT_BYTES_MAX: usize = 4096;
 
 /// Types that need no device but hold what they hold on this machine.
 const LOCAL: [&str; 11] = [
@@ -84,7 +80,7 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
         if *kind == Kind::Device && !is_covered && is_safe(point) {
             let points = devices.entry(mount.device.clone()).or_default();
             points.insert(Point { length: point.len(), path: point.to_owned() });
-            if points.len() > POINTS_MAX {
+            if points.len() > MOUNT_POINTS_TRIED_MAX {
                 points.pop_last();
             }
         }
@@ -117,7 +113,7 @@ impl<'a> Mount<'a> {
         let (device, point) = (unescape(words.next()?), unescape(words.next()?));
         let fs_type = words.next()?;
         let is_read_only = words.next().unwrap_or_default().split(',').any(|o| o == "ro");
-        let is_path = point.starts_with('/') && point.len() <= POINT_BYTES_MAX;
+        let is_path = point.starts_with('/') && point.len() <= MOUNT_POINT_BYTES_MAX;
         is_path.then_some(Mount { device, point, fs_type, is_read_only })
     }
 
@@ -265,7 +261,7 @@ mod tests {
     fn lines_that_are_no_mounts_are_passed_over() {
         let mounts = "\n/dev/sda1\n/dev/sda1 /x\n/dev/sda1 none ext4 rw\n/dev/sda1 /y ext4\n";
         assert_eq!(found(mounts, Some(TYPES)), ["/dev/sda1 /y"]);
-        let deep = format!("/dev/sda1 {} ext4 rw\n", "/a".repeat(POINT_BYTES_MAX));
+        let deep = format!("/dev/sda1 {} ext4 rw\n", "/a".repeat(MOUNT_POINT_BYTES_MAX));
         assert!(found(&deep, Some(TYPES)).is_empty());
     }
 

@@ -15,10 +15,8 @@
 use super::format::{FormatError, number};
 use super::read_of_board;
 use crate::collect::{CollectError, Gauge, HostFiles};
+use crate::limits::INTERFACES_MAX;
 use crate::metric::{Number, Tags};
-
-/// Most interfaces that are read; further ones are left out, and the error says so.
-pub const INTERFACES_MAX: usize = 256;
 
 /// Bytes sent.
 pub const SENT: &str = "Chouette.host.network.bytes.sent";

@@ -15,7 +15,8 @@ use super::{
     Address, CONNECT_S, CONNECT_WITH_ALTERNATIVE_S, Connection, ConnectionError, Endpoint, PROXY_S, Phase,
     Received, State, TLS_S,
 };
-use crate::runtime::proxy::{PROXY_ANSWER_BYTES_MAX, Proxy, ProxyError, tunnel_stands};
+use crate::limits::PROXY_ANSWER_BYTES_MAX;
+use crate::runtime::proxy::{Proxy, ProxyError, tunnel_stands};
 use crate::runtime::resolver::{Lookup, literal};
 
 /// Where a phase has led to.

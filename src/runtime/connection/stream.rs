@@ -7,9 +7,7 @@ use rustls::{ClientConnection, HandshakeKind};
 
 use super::socket::Socket;
 use super::{ConnectionError, Received};
-
-/// Most plaintext that is encrypted ahead of the socket: four records of the largest size.
-const TLS_WRITE_BYTES: usize = 64 * 1024;
+use crate::limits::TLS_WRITE_BYTES;
 
 #[derive(Debug)]
 pub(super) struct Stream {
