@@ -17,6 +17,13 @@ pub const BUCKET_CONTEXTS_MAX: usize = 20_000;
 /// the replies to the one before.
 pub const STORE_SERIES_MAX: usize = 250;
 
+/// Bytes of records after which a piece of a transaction ends: of series to be stored, or of records put
+/// back into the raw queue.
+pub const STORE_BYTES_MAX: usize = 1 << 20;
+
+/// Canonical tags of one record; a record with more is dropped, reason `too_large`.
+pub const TAGS_BYTES_MAX: usize = 16 << 10;
+
 /// Readings and self-metrics waiting for Redis. The oldest is dropped, reason `outbox_full`.
 pub const OUTBOX_SERIES_MAX: usize = 5_000;
 
@@ -189,3 +196,7 @@ pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Most children that may be dead to us but not to the kernel; beyond it no child is started.
 pub const UNREAPED_CHILDREN_MAX: usize = 32;
+
+// A piece of a transaction goes beyond its bound by one context at most, and still fits the send queue.
+const _: () = assert!(STORE_BYTES_MAX + 107 * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX);
+const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX);

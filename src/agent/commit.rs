@@ -7,7 +7,7 @@ use super::ids::Ids;
 use super::line::Hold;
 use crate::aggregate::Wrapper;
 use crate::aggregate::bucket::Contexts;
-use crate::limits::STORE_SERIES_MAX;
+use crate::limits::{STORE_BYTES_MAX, STORE_SERIES_MAX};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, Entry, QueueError, Scored, WRAPPED_METRICS};
 
@@ -78,9 +78,16 @@ impl Commit {
         }
         let mut entries = Vec::new();
         let told = std::mem::take(&mut self.told);
-        self.not_finite += self.contexts.wrap(wrapper, interval_s, STORE_SERIES_MAX, &mut |series| {
-            entries.push(ids.entry(&series));
-        });
+        let mut bytes = 0;
+        while entries.len() < STORE_SERIES_MAX && bytes < STORE_BYTES_MAX {
+            let wrapped = self.contexts.wrap_next(wrapper, interval_s, &mut |series| {
+                let entry = ids.entry(&series);
+                bytes += entry.json.len();
+                entries.push(entry);
+            });
+            let Some(not_finite) = wrapped else { break };
+            self.not_finite += not_finite;
+        }
         self.series += entries.len() as u64;
         entries.extend(told);
         queue::store(&mut request, WRAPPED_METRICS, &entries);

@@ -12,7 +12,7 @@ use super::commit::Commit;
 use super::line::Hold;
 use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
-use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S};
+use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, QueueError, Scored};
 use crate::telemetry::Counters;
@@ -41,6 +41,7 @@ pub(super) struct Reading {
     /// Records taken from `ready` since the last commit.
     taken: u64,
     returning: Vec<(Scored, Vec<u8>)>,
+    returning_bytes: usize,
     drops: Counters,
     commit: Option<Commit>,
     totals: Totals,
@@ -92,6 +93,7 @@ impl Reading {
             bucket_index: None,
             taken: 0,
             returning: Vec::new(),
+            returning_bytes: 0,
             drops: Counters::new(),
             commit: None,
             totals: Totals::default(),
@@ -217,7 +219,9 @@ impl Reading {
     }
 
     fn must_commit_before_next(&self) -> bool {
-        let full = self.bucket.is_full() || self.returning.len() >= CHUNK_KEYS;
+        let full = self.bucket.is_full()
+            || self.returning.len() >= CHUNK_KEYS
+            || self.returning_bytes >= STORE_BYTES_MAX;
         let next_bucket = self.ready.front().and_then(|(scored, _)| self.closed_bucket(scored));
         full || matches!((self.bucket_index, next_bucket), (Some(now), Some(next)) if now != next)
     }
@@ -237,7 +241,11 @@ impl Reading {
         if !scored.score_s.is_finite() {
             return self.drop_record("not_finite");
         }
+        if value.len() > RECORD_BYTES_MAX {
+            return self.drop_record("too_large");
+        }
         let Some(index) = self.closed_bucket(&scored) else {
+            self.returning_bytes += scored.member.len() + value.len();
             self.returning.push((scored, value));
             return;
         };
@@ -275,6 +283,7 @@ impl Reading {
             self.drops.insert("value_without_key", claimed - self.values_found);
         }
         let drops = std::mem::take(&mut self.drops);
+        self.returning_bytes = 0;
         self.totals.dropped += drops.values().sum::<u64>();
         self.commit = Some(Commit::new(
             std::mem::take(&mut self.bucket).into_contexts(),

@@ -102,29 +102,24 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// Wraps whole contexts until `series_max` series were emitted or none is left. Gives back how many
-    /// series were not finite and left out.
-    pub fn wrap(
+    /// Wraps the next context. Gives back how many of its series were not finite and left out; `None` when
+    /// all contexts were wrapped.
+    pub fn wrap_next(
         &mut self,
         wrapper: &dyn Wrapper,
         interval_s: u32,
-        series_max: usize,
         emit: &mut dyn FnMut(Series),
-    ) -> u64 {
-        let (mut emitted, mut not_finite) = (0, 0);
-        while emitted < series_max
-            && let Some((context, accumulator)) = self.contexts.pop()
-        {
-            wrapper.wrap(&context, accumulator, interval_s, &mut |series| {
-                emitted += 1;
-                if series.point.value.is_finite() {
-                    emit(series);
-                } else {
-                    not_finite += 1;
-                }
-            });
-        }
-        not_finite
+    ) -> Option<u64> {
+        let (context, accumulator) = self.contexts.pop()?;
+        let mut not_finite = 0;
+        wrapper.wrap(&context, accumulator, interval_s, &mut |series| {
+            if series.point.value.is_finite() {
+                emit(series);
+            } else {
+                not_finite += 1;
+            }
+        });
+        Some(not_finite)
     }
 
     /// Whether all contexts were wrapped.
@@ -186,7 +181,10 @@ mod tests {
 
     fn wrapped(bucket: Bucket, wrapper: &dyn Wrapper) -> (Vec<Series>, u64) {
         let (mut series, mut contexts) = (Vec::new(), bucket.into_contexts());
-        let dropped = contexts.wrap(wrapper, 10, usize::MAX, &mut |s| series.push(s));
+        let mut dropped = 0;
+        while let Some(not_finite) = contexts.wrap_next(wrapper, 10, &mut |s| series.push(s)) {
+            dropped += not_finite;
+        }
         assert!(contexts.is_empty());
         (series, dropped)
     }

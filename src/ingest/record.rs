@@ -18,7 +18,7 @@
 
 pub use super::error::RecordError;
 use super::{python, set::SetBuilder};
-use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SCRATCH_BYTES_KEPT, TAGS_MAX};
+use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SCRATCH_BYTES_KEPT, TAGS_BYTES_MAX, TAGS_MAX};
 use crate::metric::json::{Reader, Token};
 use crate::metric::tags::TagsBuilder;
 use crate::metric::{Number, Sample, Value};
@@ -44,12 +44,16 @@ impl RecordParser {
         let mut reader = Reader::from_bytes(raw)?;
         let fields = self.find_fields(&mut reader)?;
         reader.end()?;
+        let tags = self.tags.canonical();
+        if tags.len() > TAGS_BYTES_MAX {
+            return Err(RecordError::TooLarge { what: "bytes of tags", max: TAGS_BYTES_MAX });
+        }
         Ok(Sample {
             name: word(fields.metric, &mut self.name, "metric")?,
             kind: word(fields.kind, &mut self.kind, "type")?,
             value: value(fields.value, &mut self.set)?,
             timestamp: timestamp(fields.timestamp, score)?,
-            tags: self.tags.canonical(),
+            tags,
         })
     }
 
