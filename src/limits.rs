@@ -21,6 +21,9 @@ pub const STORE_SERIES_MAX: usize = 250;
 /// back into the raw queue.
 pub const STORE_BYTES_MAX: usize = 1 << 20;
 
+/// Percentiles of a histogram.
+pub const PERCENTILES_MAX: usize = 100;
+
 /// Canonical tags of one record; a record with more is dropped, reason `too_large`.
 pub const TAGS_BYTES_MAX: usize = 16 << 10;
 
@@ -198,5 +201,7 @@ pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 pub const UNREAPED_CHILDREN_MAX: usize = 32;
 
 // A piece of a transaction goes beyond its bound by one context at most, and still fits the send queue.
-const _: () = assert!(STORE_BYTES_MAX + 107 * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX);
+const _: () = assert!(
+    STORE_BYTES_MAX + (PERCENTILES_MAX + 6) * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX
+);
 const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX);

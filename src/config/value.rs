@@ -6,6 +6,7 @@ use log::LevelFilter;
 use miniserde::{Deserialize, json};
 
 use super::error::ValueError;
+use crate::limits::PERCENTILES_MAX;
 use crate::protocol::url::Url;
 
 /// Most entries of a list.
@@ -106,6 +107,9 @@ pub fn shares(text: &str) -> Result<Vec<f64>, ValueError> {
         if !out.contains(&share) {
             out.push(share);
         }
+    }
+    if out.len() > PERCENTILES_MAX {
+        return Err(ValueError::ListTooLong(out.len()));
     }
     Ok(out)
 }
@@ -244,6 +248,8 @@ mod tests {
         assert_eq!(shares("[0.95, 0.5, 1, 0]"), Ok(vec![0.95, 0.5, 1.0, 0.0]));
         assert_eq!(shares("0.95,0.5, 0.95"), Ok(vec![0.95, 0.5]));
         assert_eq!(shares("[]"), Ok(vec![]));
+        let many: Vec<String> = (0..=PERCENTILES_MAX).map(|i| format!("0.{i:03}")).collect();
+        assert!(shares(&many.join(",")).is_err() && shares(&many[1..].join(",")).is_ok());
         for bad in ["95", "-0.1", "nan", "inf", "[1e999]", "[1.01]", "p95", "[\"0.5\"]", "0.5;0.9"] {
             assert!(shares(bad).is_err(), "{bad}");
         }
