@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::value::LIST_ENTRIES_MAX;
 use crate::protocol::url::UrlError;
 
 /// All mistakes of a configuration.
@@ -63,7 +62,12 @@ pub enum ValueError {
     /// Begins like a JSON list and is none, or its entries are of the wrong type.
     NoList,
     /// More than [`LIST_ENTRIES_MAX`] entries.
-    ListTooLong(usize),
+    ListTooLong {
+        /// How many.
+        entries: usize,
+        /// The most.
+        entries_max: usize,
+    },
     /// An entry that is no number between 0 and 1.
     NoShare(String),
     /// More characters than there may be.
@@ -91,8 +95,8 @@ impl fmt::Display for ValueError {
             ValueError::Number => f.write_str("no whole number within bounds"),
             ValueError::UnknownWord(word) => write!(f, "{word:?} is not known"),
             ValueError::NoList => f.write_str("no JSON list of that kind"),
-            ValueError::ListTooLong(entries) => {
-                write!(f, "{entries} entries, more than {LIST_ENTRIES_MAX}")
+            ValueError::ListTooLong { entries, entries_max } => {
+                write!(f, "{entries} entries, more than {entries_max}")
             }
             ValueError::NoShare(entry) => write!(f, "{entry:?} is no number from 0 to 1"),
             ValueError::TooLong { chars, chars_max } => {

@@ -109,7 +109,7 @@ pub fn shares(text: &str) -> Result<Vec<f64>, ValueError> {
         }
     }
     if out.len() > PERCENTILES_MAX {
-        return Err(ValueError::ListTooLong(out.len()));
+        return Err(ValueError::ListTooLong { entries: out.len(), entries_max: PERCENTILES_MAX });
     }
     Ok(out)
 }
@@ -189,7 +189,7 @@ fn json_list<T: Deserialize>(text: &str) -> Result<Option<Vec<T>>, ValueError> {
 
 fn bounded<T>(list: Vec<T>) -> Result<Vec<T>, ValueError> {
     if list.len() > LIST_ENTRIES_MAX {
-        return Err(ValueError::ListTooLong(list.len()));
+        return Err(ValueError::ListTooLong { entries: list.len(), entries_max: LIST_ENTRIES_MAX });
     }
     Ok(list)
 }
