@@ -61,7 +61,7 @@ pub enum ValueError {
     UnknownWord(String),
     /// Begins like a JSON list and is none, or its entries are of the wrong type.
     NoList,
-    /// More than [`LIST_ENTRIES_MAX`] entries.
+    /// Too many entries.
     ListTooLong {
         /// How many.
         entries: usize,

@@ -239,7 +239,10 @@ mod tests {
             assert_eq!(strings(bad), Err(ValueError::NoList), "{bad}");
         }
         let many = "a,".repeat(LIST_ENTRIES_MAX + 1);
-        assert_eq!(strings(&many), Err(ValueError::ListTooLong(LIST_ENTRIES_MAX + 1)));
+        assert_eq!(
+            strings(&many),
+            Err(ValueError::ListTooLong { entries: LIST_ENTRIES_MAX + 1, entries_max: LIST_ENTRIES_MAX })
+        );
         assert_eq!(strings(&"[".repeat(100_000)), Err(ValueError::NoList));
     }
 
