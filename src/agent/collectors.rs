@@ -10,6 +10,8 @@ pub(super) struct Collectors {
     files: Box<dyn HostFiles>,
     /// Tells the questions of collectors that were replaced from those of the present ones.
     generation: u32,
+    /// It is not known yet whether Redis is there: questions to it wait until it is.
+    awaits_redis: bool,
 }
 
 struct Slot {
@@ -18,13 +20,15 @@ struct Slot {
     open: usize,
     /// Tickets of those among them that Redis is to answer.
     asked_redis: Vec<u32>,
+    /// Those that wait for the first word of Redis.
+    held: Vec<(u32, Question)>,
     /// What went wrong in the reading under way.
     error: CollectError,
 }
 
 impl Collectors {
     pub fn new(collectors: Vec<Box<dyn Collector>>, files: Box<dyn HostFiles>) -> Collectors {
-        Collectors { slots: slots(collectors), files, generation: 0 }
+        Collectors { slots: slots(collectors), files, generation: 0, awaits_redis: true }
     }
 
     /// Other collectors, as after a reload. Answers to the old ones' questions are not wanted any more.
@@ -32,6 +36,7 @@ impl Collectors {
         self.slots = slots(collectors);
         self.files = files;
         self.generation = self.generation.wrapping_add(1);
+        self.awaits_redis = true;
     }
 
     /// No reading is under way.
@@ -102,13 +107,30 @@ impl Collectors {
         }
     }
 
+    /// Redis can be asked.
+    pub fn redis_up(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        self.ask_held(outbox, cx);
+    }
+
     /// The connection to Redis is gone: it will not answer.
     pub fn redis_lost(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        self.ask_held(outbox, cx);
         for index in 0..self.slots.len() {
             let asked = self.slots.get_mut(index).map(|slot| std::mem::take(&mut slot.asked_redis));
             for ticket in asked.unwrap_or_default() {
                 self.replied(index, ticket, no_redis(), outbox, cx);
             }
+        }
+    }
+
+    fn ask_held(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        self.awaits_redis = false;
+        for index in 0..self.slots.len() {
+            let held = self.slots.get_mut(index).map(|slot| {
+                slot.open -= slot.held.len();
+                std::mem::take(&mut slot.held)
+            });
+            self.ask(index, held.unwrap_or_default(), outbox, cx);
         }
     }
 
@@ -121,7 +143,9 @@ impl Collectors {
             match question {
                 Question::Redis(request) => {
                     slot.open += 1;
-                    if cx.line.is_up() {
+                    if self.awaits_redis && !cx.line.is_up() {
+                        slot.held.push((ticket, Question::Redis(request)));
+                    } else if cx.line.is_up() {
                         slot.asked_redis.push(ticket);
                         let owner = Owner::Collector(index, self.generation, ticket);
                         cx.line.submit(owner, request, Hold::Free, cx.actions);
@@ -165,8 +189,13 @@ impl Slot {
 }
 
 fn slots(collectors: Vec<Box<dyn Collector>>) -> Vec<Slot> {
-    let slot =
-        |collector| Slot { collector, open: 0, asked_redis: Vec::new(), error: CollectError::default() };
+    let slot = |collector| Slot {
+        collector,
+        open: 0,
+        asked_redis: Vec::new(),
+        held: Vec::new(),
+        error: CollectError::default(),
+    };
     collectors.into_iter().map(slot).collect()
 }
 

@@ -328,6 +328,7 @@ impl Agent {
         self.shared.warnings.recovered("redis");
         self.outbox.store(&mut self.shared.cx(now, actions));
         self.releaser.connected(&mut self.shared.cx(now, actions));
+        self.collectors.redis_up(&mut self.outbox, &mut self.shared.cx(now, actions));
         if !self.shared.stopping {
             self.flusher.start(&mut self.shared.cx(now, actions));
         }

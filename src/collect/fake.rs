@@ -43,6 +43,10 @@ impl HostFiles for FakeBoard {
     fn is_foreign(&self) -> bool {
         self.foreign
     }
+
+    fn own_file(&self, path: &str) -> io::Result<String> {
+        self.read(path)
+    }
 }
 
 /// xorshift64*: the same sequence for the same seed.

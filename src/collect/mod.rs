@@ -10,7 +10,10 @@
 //! keeps nothing but what the next reading needs. What each plugin reads and sends, and how to add one,
 //! is told in `README.md` beside this file.
 
+pub mod docker;
+pub mod dramatiq;
 pub mod host;
+pub mod k8s;
 mod question;
 
 pub use question::{Program, Question, Reading, Reply};
@@ -28,7 +31,7 @@ pub const PROBLEMS_MAX: usize = 8;
 pub const PROBLEM_CHARS_MAX: usize = 200;
 
 /// Every plugin there is.
-pub static PLUGINS: &[Plugin] = &[host::PLUGIN];
+pub static PLUGINS: &[Plugin] = &[host::PLUGIN, k8s::PLUGIN, docker::PLUGIN, dramatiq::PLUGIN];
 
 /// The plugin of that name.
 pub fn plugin(name: &str) -> Option<&'static Plugin> {
@@ -66,6 +69,8 @@ pub struct MetricDoc {
 pub struct Options {
     /// `HOST_COLLECTOR_METRICS`.
     pub host_groups: host::Groups,
+    /// What concerns the plugin `k8s`.
+    pub k8s: k8s::Options,
 }
 
 /// Something that can be read again and again.
@@ -116,6 +121,9 @@ pub trait HostFiles {
     /// Whether the root is not the program's own: then `proc/self` is a process of the wrong place and
     /// process 1 speaks for the board.
     fn is_foreign(&self) -> bool;
+
+    /// The text of a small file of the program's own, whatever the root: a path as the configuration has it.
+    fn own_file(&self, path: &str) -> io::Result<String>;
 }
 
 /// The size of a filesystem.

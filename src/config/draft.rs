@@ -2,8 +2,10 @@
 
 use log::LevelFilter;
 
+use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
 use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
+use crate::collect::k8s;
 use crate::protocol::url::Url;
 
 /// The fields as far as they are known, and the variables that become one field only together.
@@ -25,6 +27,8 @@ pub struct Draft {
     pub redis_password: Option<Secret>,
     /// Set by `REDIS_DB`.
     pub redis_db: u32,
+    /// Set by the variables of the plugin k8s.
+    pub kubelet: KubeletDraft,
 }
 
 impl Draft {
@@ -58,6 +62,9 @@ impl Draft {
             ssl_cert_file: None,
             host_metrics: Vec::new(),
             host_root: String::new(),
+            kubelet: None,
+            k8s_groups: k8s::Groups::default(),
+            docker_socket: String::new(),
             warnings: Vec::new(),
         };
         Draft {
@@ -69,6 +76,7 @@ impl Draft {
             redis_username: None,
             redis_password: None,
             redis_db: 0,
+            kubelet: KubeletDraft::default(),
         }
     }
 
@@ -94,11 +102,13 @@ impl Draft {
                 problem: "a user needs a password: set REDIS_PASSWORD too".to_owned(),
             });
         }
+        let is_wanted = self.config.collector_plugins.iter().any(|name| name == k8s::PLUGIN.name);
+        let kubelet = self.kubelet.finish(is_wanted, &mut mistakes);
         warnings.extend(doubts(&self.config));
         let (Some(api_key), true) = (self.api_key, mistakes.is_empty()) else {
             return Err((mistakes, warnings));
         };
-        Ok(Config { api_key, redis, warnings, ..self.config })
+        Ok(Config { api_key, redis, kubelet, warnings, ..self.config })
     }
 
     /// `REDIS_URL` wins; what it does not say about log-in and database, the single variables say.

@@ -14,6 +14,7 @@ pub mod draft;
 pub mod env_file;
 pub mod error;
 pub mod help;
+pub mod kubelet;
 pub mod near;
 pub mod proxy;
 pub mod redis;
@@ -28,10 +29,12 @@ use std::ffi::OsString;
 use log::LevelFilter;
 
 pub use self::error::{ConfigErrors, Mistake, ValueError};
+pub use self::kubelet::Kubelet;
 pub use self::proxy::{NoProxy, ProxyTarget};
 pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
 use crate::aggregate::HistogramAggregate;
+use crate::collect::k8s;
 use crate::protocol::url::Url;
 
 /// What the agent is to do, checked.
@@ -85,6 +88,12 @@ pub struct Config {
     pub host_metrics: Vec<String>,
     /// Where the board's `/proc`, `/sys` and mounts are found; ends with a slash only as `/`.
     pub host_root: String,
+    /// The kubelet that the k8s plugin reads; there is one wherever the plugin runs.
+    pub kubelet: Option<Kubelet>,
+    /// What the k8s plugin sends.
+    pub k8s_groups: k8s::Groups,
+    /// Path of the socket that the docker plugin asks.
+    pub docker_socket: String,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::error::ValueError;
+use super::kubelet;
 use super::proxy::{NoProxy, ProxyTarget};
 use super::redis::{self, RedisUrl};
 use super::secret::{Exposure, Secret};
@@ -40,6 +41,7 @@ fn wrapper_words() -> Vec<Word<&'static str>> {
 const INTAKE: &str = "an http:// or https:// address without credentials or query";
 const REDIS_FORMS: &str = "redis://[user:password@]host:port/db, rediss:// (TLS) or \
                            unix:///path?db=0, credentials with % escapes";
+const PEM: &str = "the path of a PEM file";
 const STORAGES: &[Word<Storage>] = &[("redis", Storage::Redis)];
 
 /// Every variable there is, by topic.
@@ -137,6 +139,39 @@ pub static VARIABLES: &[Variable] = &[
         .text("a path that begins with a slash", |d, t| {
             put(&mut d.config.host_root, value::absolute_path(t))
         }),
+    Variable::new("K8S_STATS_SERVICE_IP", Topic::Collectors, Unset)
+        .help("Address of the node whose kubelet the k8s plugin reads; without it HOST_IP counts")
+        .text("a host name or an address", |d, t| put(&mut d.kubelet.host, kubelet::host(t).map(Some))),
+    Variable::new("HOST_IP", Topic::Collectors, Unset)
+        .help("The same, as manifests pass it from the field status.hostIP")
+        .text("a host name or an address", |d, t| put(&mut d.kubelet.host_ip, Ok(Some(t.to_owned())))),
+    Variable::new("K8S_STATS_SERVICE_PORT", Topic::Collectors, Text("10250"))
+        .help("Port of the kubelet")
+        .text("a whole number from 1 to 65535", |d, t| put(&mut d.kubelet.port, value::port(t))),
+    Variable::new("K8S_CERT_PATH", Topic::Collectors, Unset)
+        .help("Certificate that the kubelet knows the agent by, with K8S_KEY_PATH")
+        .text(PEM, |d, t| put(&mut d.kubelet.cert_path, path(t))),
+    Variable::new("K8S_KEY_PATH", Topic::Collectors, Unset)
+        .help("Key of that certificate")
+        .text(PEM, |d, t| put(&mut d.kubelet.key_path, path(t))),
+    Variable::new("K8S_CA_PATH", Topic::Collectors, Unset)
+        .help("Authority that the kubelet's certificate must come from; without it any is accepted")
+        .text(PEM, |d, t| put(&mut d.kubelet.ca_path, path(t))),
+    Variable::new("K8S_TOKEN_PATH", Topic::Collectors, Unset)
+        .help("File with the bearer token for the kubelet, read anew each time: it rotates")
+        .text("the path of a file", |d, t| put(&mut d.kubelet.token_path, path(t))),
+    Variable::new("K8S_METRICS", Topic::Collectors, Text(r#"{"pods":["memory","cpu"],"node":["inodes"]}"#))
+        .help("What the k8s plugin sends")
+        .text(
+            "a JSON object of lists: \"pods\" of memory, cpu, network; \"node\" of memory (or ram), cpu, network, \
+             filesystem, inodes",
+            |d, t| put(&mut d.config.k8s_groups, value::k8s_groups(t)),
+        ),
+    Variable::new("DOCKER_SOCKET_PATH", Topic::Collectors, Text("/var/run/docker.sock"))
+        .help("Socket that the docker plugin asks, Docker's or Podman's")
+        .text("a path that begins with a slash", |d, t| {
+            put(&mut d.config.docker_socket, value::absolute_path(t))
+        }),
     Variable::new("RELEASE_INTERVAL", Topic::Release, Text("60")).help("Time between two releases").number(
         1,
         INTERVAL_S_MAX,
@@ -165,9 +200,7 @@ pub static VARIABLES: &[Variable] = &[
         .text("a list with commas", |d, t| put(&mut d.config.no_proxy, Ok(NoProxy::parse(t)))),
     Variable::new("SSL_CERT_FILE", Topic::Network, Unset)
         .help("More trust roots, next to those built in")
-        .text("the path of a PEM file", |d, t| {
-            put(&mut d.config.ssl_cert_file, value::text(t, TEXT_CHARS_MAX).map(Some))
-        }),
+        .text(PEM, |d, t| put(&mut d.config.ssl_cert_file, path(t))),
     Variable::new("LOG_LEVEL", Topic::Logging, Text("INFO"))
         .help("Least severe lines to print, on standard error; CRITICAL counts as ERROR")
         .word(|| names(LEVELS), |d, t| put(&mut d.config.log_level, value::word(t, LEVELS))),
@@ -176,6 +209,10 @@ pub static VARIABLES: &[Variable] = &[
 fn put<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
     *field = value?;
     Ok(())
+}
+
+fn path(text: &str) -> Result<Option<String>, ValueError> {
+    value::text(text, TEXT_CHARS_MAX).map(Some)
 }
 
 fn names<T>(words: &[Word<T>]) -> Vec<&'static str> {

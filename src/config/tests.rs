@@ -42,6 +42,8 @@ fn defaults() {
     assert_eq!((c.proxy, c.no_proxy, c.ssl_cert_file), (None, NoProxy::default(), None));
     assert_eq!(c.host_metrics, ["cpu", "fs", "la", "ram"]);
     assert_eq!(c.host_root, "/");
+    assert_eq!((c.kubelet, c.k8s_groups), (None, crate::collect::k8s::Groups::default()));
+    assert_eq!(c.docker_socket, "/var/run/docker.sock");
 }
 
 /// Bad values of each variable. A variable that takes any text has at least one value that is no text.
@@ -67,6 +69,18 @@ const BAD: &[(&str, &[&str])] = &[
     ("CAPTURE_INTERVAL", &["0", "-1", "half"]),
     ("HOST_COLLECTOR_METRICS", &["gpu", "[\"cpu\",1]"]),
     ("HOST_ROOT", &["host", "./host"]),
+    ("K8S_STATS_SERVICE_IP", &["10.0.0.1:10250", "https://h", "10.0.0"]),
+    ("HOST_IP", &[]),
+    ("K8S_STATS_SERVICE_PORT", &["0", "65536", "https"]),
+    ("K8S_CERT_PATH", &["a\nb"]),
+    ("K8S_KEY_PATH", &["a\nb"]),
+    ("K8S_CA_PATH", &["a\nb"]),
+    ("K8S_TOKEN_PATH", &["a\nb"]),
+    (
+        "K8S_METRICS",
+        &["memory", "[\"cpu\"]", "{\"pods\":[\"inodes\"]}", "{\"pod\":[]}", "{\"node\":\"cpu\"}"],
+    ),
+    ("DOCKER_SOCKET_PATH", &["docker.sock", "unix:///var/run/docker.sock"]),
     ("RELEASE_INTERVAL", &["0", "-60"]),
     ("METRICS_BULK_SIZE", &["0", "-1", "many"]),
     ("METRIC_TTL", &["0", "-1", "4h"]),
@@ -130,7 +144,10 @@ fn the_rows_are_well_formed() {
     for variable in VARIABLES {
         for name in std::iter::once(&variable.name).chain(variable.aliases) {
             assert!(seen.insert(*name), "{name} stands twice");
-            assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
         }
         assert!(!variable.help.is_empty() && !variable.help.ends_with('.'), "{}", variable.name);
         assert!(!variable.accepts().is_empty(), "{}", variable.name);

@@ -6,8 +6,9 @@ use log::LevelFilter;
 use miniserde::{Deserialize, json};
 
 use super::error::ValueError;
+use crate::collect::k8s;
 use crate::limits::PERCENTILES_MAX;
-use crate::protocol::url::Url;
+use crate::protocol::url::{self, Url};
 
 /// Most entries of a list.
 pub const LIST_ENTRIES_MAX: usize = 1000;
@@ -156,6 +157,19 @@ pub fn absolute_path(path: &str) -> Result<String, ValueError> {
     }
     let trimmed = path.trim_end_matches('/');
     Ok(if trimmed.is_empty() { "/" } else { trimmed }.to_owned())
+}
+
+/// A port from 1 to 65535.
+pub fn port(text: &str) -> Result<u16, ValueError> {
+    url::parse_port(text).map_err(|_| ValueError::Number)
+}
+
+/// What the k8s plugin is to send.
+pub fn k8s_groups(text: &str) -> Result<k8s::Groups, ValueError> {
+    k8s::Groups::from_json(text).map_err(|error| match error {
+        k8s::GroupsError::Malformed => ValueError::Part("no JSON object of lists of words"),
+        k8s::GroupsError::Unknown(word) => ValueError::UnknownWord(clipped(&word)),
+    })
 }
 
 /// An address of an intake.

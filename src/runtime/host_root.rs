@@ -33,14 +33,7 @@ impl HostRoot {
 
 impl HostFiles for HostRoot {
     fn read(&self, path: &str) -> io::Result<String> {
-        let mut bytes = Vec::new();
-        let file = File::open(self.below(path))?;
-        file.take(BOARD_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > BOARD_FILE_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(String::from_utf8(bytes).unwrap_or_else(|e| lossy(e.as_bytes())))
+        read_text(&self.below(path))
     }
 
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {
@@ -60,6 +53,25 @@ impl HostFiles for HostRoot {
     fn is_foreign(&self) -> bool {
         self.root != Path::new("/")
     }
+
+    /// Only a regular file: opening a pipe would wait for its writer.
+    fn own_file(&self, path: &str) -> io::Result<String> {
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        read_text(Path::new(path))
+    }
+}
+
+/// Reads to the end of the file and not beyond the bound.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BOARD_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BOARD_FILE_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(String::from_utf8(bytes).unwrap_or_else(|e| lossy(e.as_bytes())))
 }
 
 /// Whether another filesystem begins here. The board may have mounted a disk where the agent's container
@@ -129,6 +141,18 @@ mod tests {
         assert_eq!(error.to_string(), "nothing is mounted there");
         let space = board.disk_space("/").unwrap();
         assert!(space.available_bytes <= space.free_bytes && space.free_bytes <= space.total_bytes);
+    }
+
+    #[test]
+    fn own_files_are_not_below_the_root() {
+        let directory = Directory::new("own");
+        directory.write("token", "abc\n");
+        let board = HostRoot::new(directory.0.join("elsewhere"));
+        let path = directory.0.join("token");
+        assert_eq!(board.own_file(&path.to_string_lossy()).unwrap(), "abc\n");
+        assert_eq!(board.own_file("/dev/zero").unwrap_err().to_string(), "not a regular file");
+        assert!(board.own_file(&directory.0.to_string_lossy()).is_err());
+        assert_eq!(board.own_file("/nonexistent").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;
 use super::redis_link::RedisLink;
-use super::tls::{self, Trust};
+use super::tls::{self, Identity, Trust};
 use super::{clock, event_loop};
 use crate::agent::Settings;
 use crate::aggregate::{HistogramOptions, WRAPPERS};
-use crate::collect::{self, Collector, host};
-use crate::config::{Config, RedisAddress};
+use crate::collect::{self, Collector, docker, host, k8s};
+use crate::config::{Config, Kubelet, RedisAddress};
 use crate::protocol::http::Request as HttpRequest;
 use crate::protocol::redis::{Request, cmd};
 use crate::protocol::url::Url;
@@ -90,7 +90,12 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
 fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
     let host_groups =
         host::Groups::from_words(&config.host_metrics).map_err(|error| SetupError(error.to_string()))?;
-    let options = collect::Options { host_groups };
+    let k8s = k8s::Options {
+        authority: config.kubelet.as_ref().map(|kubelet| kubelet.url.authority()).unwrap_or_default(),
+        token_path: config.kubelet.as_ref().and_then(|kubelet| kubelet.token_path.clone()),
+        groups: config.k8s_groups.clone(),
+    };
+    let options = collect::Options { host_groups, k8s };
     let build = |name: &String| {
         let plugin =
             collect::plugin(name).ok_or_else(|| SetupError(format!("no plugin is called {name}")))?;
@@ -101,7 +106,36 @@ fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
 
 /// The server each collector talks to, in the order of [`collectors`].
 fn servers(config: &Config) -> Result<Vec<Option<Server>>, SetupError> {
-    config.collector_plugins.iter().map(|_| Ok(None)).collect()
+    let server = |name: &String| match (name.as_str(), &config.kubelet) {
+        ("docker", _) => {
+            let endpoint = Endpoint::unix(&config.docker_socket);
+            Ok(Some(Server { endpoint, parallel: docker::PARALLEL }))
+        }
+        ("k8s", Some(kubelet)) => self::kubelet(kubelet).map(Some),
+        _ => Ok(None),
+    };
+    config.collector_plugins.iter().map(server).collect()
+}
+
+/// The kubelet. Its certificate is its own as a rule, which nobody vouches for.
+fn kubelet(kubelet: &Kubelet) -> Result<Server, SetupError> {
+    let trust = match &kubelet.ca_path {
+        Some(path) => Trust::Only(Path::new(path)),
+        None => {
+            log::warn!(
+                "k8s: the kubelet's certificate is not checked, so somebody in between could pose as it; set K8S_CA_PATH"
+            );
+            Trust::Anyone
+        }
+    };
+    let identity = kubelet
+        .identity
+        .as_ref()
+        .map(|(certificate, key)| Identity { certificate: Path::new(certificate), key: Path::new(key) });
+    let mut endpoint = Endpoint::tcp(&kubelet.url.host, kubelet.url.port);
+    let tls = tls::client_config(trust, identity).map_err(|error| SetupError(format!("k8s: {error}")))?;
+    endpoint.tls = Some(tls);
+    Ok(Server { endpoint, parallel: 1 })
 }
 
 /// The way to Redis, and what to say first: it ends with a reply that only a server which is ready gives.
