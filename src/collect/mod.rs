@@ -12,6 +12,7 @@
 
 pub mod host;
 mod question;
+pub mod tegrastats;
 
 pub use question::{Program, Question, Reading, Reply};
 
@@ -28,7 +29,7 @@ pub const PROBLEMS_MAX: usize = 8;
 pub const PROBLEM_CHARS_MAX: usize = 200;
 
 /// Every plugin there is.
-pub static PLUGINS: &[Plugin] = &[host::PLUGIN];
+pub static PLUGINS: &[Plugin] = &[host::PLUGIN, tegrastats::PLUGIN];
 
 /// The plugin of that name.
 pub fn plugin(name: &str) -> Option<&'static Plugin> {
@@ -66,6 +67,12 @@ pub struct MetricDoc {
 pub struct Options {
     /// `HOST_COLLECTOR_METRICS`.
     pub host_groups: host::Groups,
+    /// `CAPTURE_INTERVAL`.
+    pub capture_interval_s: u32,
+    /// `TEGRASTATS_METRICS`.
+    pub tegrastats_groups: Vec<tegrastats::Group>,
+    /// `TEGRASTATS_PATH`.
+    pub tegrastats_path: String,
 }
 
 /// Something that can be read again and again.
@@ -91,6 +98,12 @@ pub trait Collector {
         let _ = (ticket, reply, reading);
         Ok(())
     }
+
+    /// Whether an end without an error means that all is well again. Not so for a program that fails now and
+    /// then: its next reading begins before it is known how that one ends.
+    fn is_well(&self) -> bool {
+        true
+    }
 }
 
 /// One reading, not yet stamped.
@@ -109,6 +122,9 @@ pub trait HostFiles {
     /// The text of a small file, `path` being relative to the root (`proc/stat`). Bytes that are no
     /// UTF-8 come as U+FFFD.
     fn read(&self, path: &str) -> io::Result<String>;
+
+    /// The names in a directory, sorted; an error where there are too many.
+    fn list(&self, path: &str) -> io::Result<Vec<String>>;
 
     /// The size of the filesystem mounted at this absolute path of the board.
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace>;

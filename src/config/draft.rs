@@ -58,6 +58,8 @@ impl Draft {
             ssl_cert_file: None,
             host_metrics: Vec::new(),
             host_root: String::new(),
+            tegrastats_groups: Vec::new(),
+            tegrastats_path: String::new(),
             warnings: Vec::new(),
         };
         Draft {

@@ -32,6 +32,7 @@ pub use self::proxy::{NoProxy, ProxyTarget};
 pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
 use crate::aggregate::HistogramAggregate;
+use crate::collect::tegrastats;
 use crate::protocol::url::Url;
 
 /// What the agent is to do, checked.
@@ -85,6 +86,10 @@ pub struct Config {
     pub host_metrics: Vec<String>,
     /// Where the board's `/proc`, `/sys` and mounts are found; ends with a slash only as `/`.
     pub host_root: String,
+    /// What the tegrastats plugin reads.
+    pub tegrastats_groups: Vec<tegrastats::Group>,
+    /// The program it keeps running.
+    pub tegrastats_path: String,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
 }

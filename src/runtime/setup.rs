@@ -90,7 +90,12 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
 fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
     let host_groups =
         host::Groups::from_words(&config.host_metrics).map_err(|error| SetupError(error.to_string()))?;
-    let options = collect::Options { host_groups };
+    let options = collect::Options {
+        host_groups,
+        capture_interval_s: config.capture_interval_s,
+        tegrastats_groups: config.tegrastats_groups.clone(),
+        tegrastats_path: config.tegrastats_path.clone(),
+    };
     let build = |name: &String| {
         let plugin =
             collect::plugin(name).ok_or_else(|| SetupError(format!("no plugin is called {name}")))?;
