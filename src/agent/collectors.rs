@@ -171,7 +171,8 @@ impl Collectors {
         };
         let name = slot.collector.name();
         match std::mem::take(&mut slot.error).into_result() {
-            Ok(()) => cx.warnings.recovered(name),
+            Ok(()) if slot.collector.is_well() => cx.warnings.recovered(name),
+            Ok(()) => {}
             Err(error) => {
                 cx.telemetry.collector_failed(name);
                 cx.warnings.warn(name, &error, cx.now.mono);

@@ -23,6 +23,9 @@ impl HostFiles for NoFiles {
     fn read(&self, _: &str) -> std::io::Result<String> {
         Err(std::io::ErrorKind::NotFound.into())
     }
+    fn list(&self, _: &str) -> std::io::Result<Vec<String>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
     fn disk_space(&self, _: &str) -> std::io::Result<DiskSpace> {
         Err(std::io::ErrorKind::NotFound.into())
     }

@@ -2,7 +2,7 @@
 
 use super::{DiskSpace, HostFiles};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Files and filesystems by path. What is not there is not found.
@@ -33,6 +33,15 @@ impl FakeBoard {
 impl HostFiles for FakeBoard {
     fn read(&self, path: &str) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let below = |file: &String| {
+            let name = file.strip_prefix(path)?.strip_prefix('/')?.split('/').next()?;
+            Some(name.to_owned())
+        };
+        let names: BTreeSet<String> = self.files.keys().filter_map(below).collect();
+        if names.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(names.into_iter().collect()) }
     }
 
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {

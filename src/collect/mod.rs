@@ -15,6 +15,7 @@ pub mod dramatiq;
 pub mod host;
 pub mod k8s;
 mod question;
+pub mod tegrastats;
 
 pub use question::{Program, Question, Reading, Reply};
 
@@ -31,7 +32,8 @@ pub const PROBLEMS_MAX: usize = 8;
 pub const PROBLEM_CHARS_MAX: usize = 200;
 
 /// Every plugin there is.
-pub static PLUGINS: &[Plugin] = &[host::PLUGIN, k8s::PLUGIN, docker::PLUGIN, dramatiq::PLUGIN];
+pub static PLUGINS: &[Plugin] =
+    &[host::PLUGIN, tegrastats::PLUGIN, k8s::PLUGIN, docker::PLUGIN, dramatiq::PLUGIN];
 
 /// The plugin of that name.
 pub fn plugin(name: &str) -> Option<&'static Plugin> {
@@ -71,6 +73,12 @@ pub struct Options {
     pub host_groups: host::Groups,
     /// What concerns the plugin `k8s`.
     pub k8s: k8s::Options,
+    /// `CAPTURE_INTERVAL`.
+    pub capture_interval_s: u32,
+    /// `TEGRASTATS_METRICS`.
+    pub tegrastats_groups: Vec<tegrastats::Group>,
+    /// `TEGRASTATS_PATH`.
+    pub tegrastats_path: String,
 }
 
 /// Something that can be read again and again.
@@ -96,6 +104,12 @@ pub trait Collector {
         let _ = (ticket, reply, reading);
         Ok(())
     }
+
+    /// Whether an end without an error means that all is well again. Not so for a program that fails now and
+    /// then: its next reading begins before it is known how that one ends.
+    fn is_well(&self) -> bool {
+        true
+    }
 }
 
 /// One reading, not yet stamped.
@@ -114,6 +128,9 @@ pub trait HostFiles {
     /// The text of a small file, `path` being relative to the root (`proc/stat`). Bytes that are no
     /// UTF-8 come as U+FFFD.
     fn read(&self, path: &str) -> io::Result<String>;
+
+    /// The names in a directory, sorted; an error where there are too many.
+    fn list(&self, path: &str) -> io::Result<Vec<String>>;
 
     /// The size of the filesystem mounted at this absolute path of the board.
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace>;

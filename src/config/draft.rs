@@ -65,6 +65,8 @@ impl Draft {
             kubelet: None,
             k8s_groups: k8s::Groups::default(),
             docker_socket: String::new(),
+            tegrastats_groups: Vec::new(),
+            tegrastats_path: String::new(),
             warnings: Vec::new(),
         };
         Draft {

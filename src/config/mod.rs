@@ -35,6 +35,7 @@ pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
 use crate::aggregate::HistogramAggregate;
 use crate::collect::k8s;
+use crate::collect::tegrastats;
 use crate::protocol::url::Url;
 
 /// What the agent is to do, checked.
@@ -94,6 +95,10 @@ pub struct Config {
     pub k8s_groups: k8s::Groups,
     /// Path of the socket that the docker plugin asks.
     pub docker_socket: String,
+    /// What the tegrastats plugin reads.
+    pub tegrastats_groups: Vec<tegrastats::Group>,
+    /// The program it keeps running.
+    pub tegrastats_path: String,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
 }

@@ -10,7 +10,7 @@ use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
 use super::variable::Preset::{Required, Text, Unset};
 use super::variable::{Topic, Variable};
 use crate::aggregate::{HistogramAggregate, WRAPPERS};
-use crate::collect::{PLUGINS, host};
+use crate::collect::{PLUGINS, host, tegrastats};
 
 /// Longest interval: a day, in seconds.
 pub const INTERVAL_S_MAX: u32 = 86_400;
@@ -171,6 +171,17 @@ pub static VARIABLES: &[Variable] = &[
         .help("Socket that the docker plugin asks, Docker's or Podman's")
         .text("a path that begins with a slash", |d, t| {
             put(&mut d.config.docker_socket, value::absolute_path(t))
+        }),
+    Variable::new("TEGRASTATS_METRICS", Topic::Collectors, Text(r#"["ram","temp"]"#))
+        .help("What the tegrastats plugin reads")
+        .words(
+            || names(&tegrastats::Group::WORDS),
+            |d, t| put(&mut d.config.tegrastats_groups, value::words(t, &tegrastats::Group::WORDS)),
+        ),
+    Variable::new("TEGRASTATS_PATH", Topic::Collectors, Text("/usr/bin/tegrastats"))
+        .help("The program that the tegrastats plugin keeps running")
+        .text("a path that begins with a slash", |d, t| {
+            put(&mut d.config.tegrastats_path, value::absolute_path(t))
         }),
     Variable::new("RELEASE_INTERVAL", Topic::Release, Text("60")).help("Time between two releases").number(
         1,

@@ -68,6 +68,8 @@ const BAD: &[(&str, &[&str])] = &[
     ("COLLECTOR_PLUGINS", &["hots", "[\"host\",\"nope\"]", "[host]"]),
     ("CAPTURE_INTERVAL", &["0", "-1", "half"]),
     ("HOST_COLLECTOR_METRICS", &["gpu", "[\"cpu\",1]"]),
+    ("TEGRASTATS_METRICS", &["la", "[\"ram\",1]"]),
+    ("TEGRASTATS_PATH", &["tegrastats", "\u{7}"]),
     ("HOST_ROOT", &["host", "./host"]),
     ("K8S_STATS_SERVICE_IP", &["10.0.0.1:10250", "https://h", "10.0.0"]),
     ("HOST_IP", &[]),

@@ -13,6 +13,9 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+/// Most names in a directory that is listed; a larger one is an error for the same reason.
+pub const LIST_NAMES_MAX: usize = 4096;
+
 /// The board as seen from a directory.
 #[derive(Debug, Clone)]
 pub struct HostRoot {
@@ -34,6 +37,18 @@ impl HostRoot {
 impl HostFiles for HostRoot {
     fn read(&self, path: &str) -> io::Result<String> {
         read_text(&self.below(path))
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.below(path))? {
+            if names.len() == LIST_NAMES_MAX {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     fn disk_space(&self, mount_point: &str) -> io::Result<DiskSpace> {
@@ -165,6 +180,19 @@ mod tests {
         assert_eq!(board.read("full").unwrap().len() as u64, BOARD_FILE_BYTES_MAX);
         assert_eq!(board.read("over").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(board.read("bytes").unwrap(), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn directories_are_listed_in_order_and_bounded() {
+        let directory = Directory::new("list");
+        let board = HostRoot::new(&directory.0);
+        for name in ["zone10", "zone2", "zone1/temp"] {
+            directory.write(&format!("thermal/{name}"), "");
+        }
+        assert_eq!(board.list("thermal").unwrap(), ["zone1", "zone10", "zone2"]);
+        assert_eq!(board.list("none").unwrap_err().kind(), io::ErrorKind::NotFound);
+        (0..=LIST_NAMES_MAX).for_each(|n| directory.write(&format!("many/{n}"), ""));
+        assert_eq!(board.list("many").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

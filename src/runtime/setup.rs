@@ -95,7 +95,13 @@ fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
         token_path: config.kubelet.as_ref().and_then(|kubelet| kubelet.token_path.clone()),
         groups: config.k8s_groups.clone(),
     };
-    let options = collect::Options { host_groups, k8s };
+    let options = collect::Options {
+        host_groups,
+        k8s,
+        capture_interval_s: config.capture_interval_s,
+        tegrastats_groups: config.tegrastats_groups.clone(),
+        tegrastats_path: config.tegrastats_path.clone(),
+    };
     let build = |name: &String| {
         let plugin =
             collect::plugin(name).ok_or_else(|| SetupError(format!("no plugin is called {name}")))?;
