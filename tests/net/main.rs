@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // the helpers of tests are tests, which clippy cannot see
 
+mod children;
 mod client;
 mod dialling;
 mod resolving;
