@@ -30,7 +30,7 @@ const MILLI_CELSIUS_MAX: i64 = 1_000_000;
 /// Whether the board is a Jetson.
 pub fn is_jetson(files: &dyn HostFiles) -> bool {
     let says_so = |path: &&str| files.read(path).is_ok_and(|m| m.contains("NVIDIA") || m.contains("Jetson"));
-    MODELS.iter().any(|path| says_so(path)) || GPU_LOADS.iter().any(|path| files.read(path).is_ok())
+    MODELS.iter().any(says_so) || GPU_LOADS.iter().any(|path| files.read(path).is_ok())
 }
 
 /// Load and clock of the GPU.
