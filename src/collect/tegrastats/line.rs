@@ -154,6 +154,7 @@ impl Line {
         if !clock.is_empty() && common.is_none() {
             self.odd(Group::Cpu, "CPU", after);
         }
+        self.cores.clear();
         for (number, core) in list.split(',').enumerate() {
             match value::engine(core) {
                 _ if core == OFF => {

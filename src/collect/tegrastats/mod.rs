@@ -31,6 +31,8 @@ use metrics::METRICS;
 
 /// Turns without a line after which the program is started anew.
 pub const SILENT_TURNS_MAX: u32 = 3;
+/// Turns with other output alone after which that is an error: a banner or a warning may come first.
+pub const RUBBISH_TURNS: u32 = 2;
 /// Most forms of lines nobody has seen that are shown, one warning each.
 pub const FORMS_SHOWN_MAX: usize = 32;
 /// Most characters of such a line that are shown.
@@ -44,6 +46,7 @@ pub const PLUGIN: Plugin = Plugin {
     build: |options| Box::new(Tegrastats::new(options)),
 };
 
+const _: () = assert!(RUBBISH_TURNS < SILENT_TURNS_MAX);
 const TICKET: u32 = 0;
 /// How the end of a program begins that could not be started because it is not there.
 const NOT_STARTED: &str = "cannot start";
@@ -58,6 +61,8 @@ pub struct Tegrastats {
     turn: Turn,
     /// Turns in a row without a line.
     silent_turns: u32,
+    /// Something else was printed since the last line.
+    rubbish: bool,
     /// Why the program ended; none once it has printed again.
     ended: Option<String>,
     /// There is no program, and the kernel is asked instead.
@@ -75,8 +80,6 @@ struct Turn {
     sent: bool,
     /// An error was told: one is enough.
     told: bool,
-    /// Something was printed that is no line of tegrastats.
-    rubbish: bool,
 }
 
 impl Tegrastats {
@@ -90,6 +93,7 @@ impl Tegrastats {
             groups: options.tegrastats_groups.iter().copied().collect(),
             turn: Turn::default(),
             silent_turns: 0,
+            rubbish: false,
             ended: None,
             reads_sysfs: false,
             is_well: true,
@@ -110,7 +114,7 @@ impl Collector for Tegrastats {
         if self.reads_sysfs {
             return self.read_sysfs(reading);
         }
-        match self.silence(&before, reading) {
+        match self.silence(reading) {
             Some(problem) if !before.told => Err(self.failure(&problem)),
             _ => Ok(()),
         }
@@ -131,20 +135,21 @@ impl Collector for Tegrastats {
 
 impl Tegrastats {
     /// What to say of a turn in which no line came, and the end of a program that has been silent for too long.
-    fn silence(&mut self, before: &Turn, reading: &mut Reading<'_>) -> Option<String> {
+    fn silence(&mut self, reading: &mut Reading<'_>) -> Option<String> {
         let silent_turns = self.silent_turns;
         self.silent_turns += 1;
-        if silent_turns >= self.patience_turns() {
+        let is_too_long = silent_turns >= self.patience_turns();
+        if is_too_long {
             reading.ask(TICKET, Question::Restart);
             self.silent_turns = 1;
             self.ended = None;
-            if !before.rubbish {
-                return Some(format!("no line for {silent_turns} intervals"));
-            }
         }
         match &self.ended {
             Some(reason) => Some(reason.clone()),
-            None if before.rubbish && !before.sent => Some("prints what is no line of tegrastats".to_owned()),
+            None if self.rubbish && silent_turns >= RUBBISH_TURNS => {
+                Some("prints what is no line of tegrastats".to_owned())
+            }
+            None if is_too_long => Some(format!("no line for {silent_turns} intervals")),
             None => None,
         }
     }
@@ -168,10 +173,11 @@ impl Tegrastats {
         let line = Line::parse(&text);
         if !line.is_known() {
             log::debug!("{}: passed over: {}", self.program.path, printable(&text));
-            self.turn.rubbish = true;
+            self.rubbish = true;
             return Ok(());
         }
         self.silent_turns = 0;
+        self.rubbish = false;
         self.turn.sent = !line.seen.is_disjoint(&self.groups);
         for group in &self.groups {
             metrics::push(*group, &line, &mut reading.gauges);
