@@ -15,6 +15,10 @@ impl HostFiles for NoFiles {
     fn read(&self, _: &str) -> io::Result<String> {
         Err(io::ErrorKind::NotFound.into())
     }
+    fn own_file(&self, _: &str) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     fn list(&self, _: &str) -> io::Result<Vec<String>> {
         Err(io::ErrorKind::NotFound.into())
     }
