@@ -14,17 +14,9 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::{CollectError, Collector, Gauge, MetricDoc, Plugin, Question, Reading, Reply};
+use crate::limits::dramatiq::{NAME_BYTES_MAX, QUEUES_MAX, SCAN_COUNT, SCAN_STEPS_MAX};
 use crate::metric::{Number, Tags};
 use crate::protocol::redis::{Request, Value, cmd};
-
-/// Most queues that are read; further ones are left out.
-pub const QUEUES_MAX: usize = 1_000;
-/// Keys that Redis looks at in one step.
-pub const SCAN_COUNT: usize = 200;
-/// Most steps of a reading: a database with more than a million keys is not searched to its end.
-pub const SCAN_STEPS_MAX: usize = 5_000;
-/// Longest name of a queue; one with a longer name is passed over.
-pub const NAME_BYTES_MAX: usize = 200;
 
 /// The row of the table of plugins.
 pub const PLUGIN: Plugin = Plugin {

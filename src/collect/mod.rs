@@ -22,14 +22,10 @@ pub use question::{Program, Question, Reading, Reply};
 #[cfg(test)]
 pub(crate) mod fake;
 
+use crate::limits::{PROBLEM_CHARS_MAX, PROBLEMS_MAX};
 use crate::metric::{Number, Tags};
 use std::fmt::Display;
 use std::{fmt, io};
-
-/// Most problems that one [`CollectError`] spells out; further ones are only counted.
-pub const PROBLEMS_MAX: usize = 8;
-/// Most characters of one problem that are kept.
-pub const PROBLEM_CHARS_MAX: usize = 200;
 
 /// Every plugin there is.
 pub static PLUGINS: &[Plugin] =

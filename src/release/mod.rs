@@ -1,7 +1,7 @@
 //! Wrapped records → `Batch` → `Payload` → `Outcome`.
 //!
 //! [`batch`] merges the points of one series, [`payload`] streams a batch through the compressor,
-//! [`outcome`] says what an answer means, [`backoff`] how long to wait. The order of the steps is in
+//! [`mod@outcome`] says what an answer means, [`backoff`] how long to wait. The order of the steps is in
 //! [`crate::agent`].
 
 pub mod backoff;

@@ -7,14 +7,12 @@
 
 use crate::collect::{DiskSpace, HostFiles};
 use crate::limits::BOARD_FILE_BYTES_MAX;
+use crate::limits::LIST_NAMES_MAX;
 use nix::sys::statvfs::statvfs;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-
-/// Most names in a directory that is listed; a larger one is an error for the same reason.
-pub const LIST_NAMES_MAX: usize = 4096;
 
 /// The board as seen from a directory.
 #[derive(Debug, Clone)]

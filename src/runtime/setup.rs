@@ -12,8 +12,9 @@ use super::tls::{self, Identity, Trust};
 use super::{clock, event_loop};
 use crate::agent::Settings;
 use crate::aggregate::{HistogramOptions, WRAPPERS};
-use crate::collect::{self, Collector, docker, host, k8s};
+use crate::collect::{self, Collector, host, k8s};
 use crate::config::{Config, Kubelet, RedisAddress};
+use crate::limits;
 use crate::protocol::http::Request as HttpRequest;
 use crate::protocol::redis::{Request, cmd};
 use crate::protocol::url::Url;
@@ -115,7 +116,7 @@ fn servers(config: &Config) -> Result<Vec<Option<Server>>, SetupError> {
     let server = |name: &String| match (name.as_str(), &config.kubelet) {
         ("docker", _) => {
             let endpoint = Endpoint::unix(&config.docker_socket);
-            Ok(Some(Server { endpoint, parallel: docker::PARALLEL }))
+            Ok(Some(Server { endpoint, parallel: limits::docker::PARALLEL }))
         }
         ("k8s", Some(kubelet)) => self::kubelet(kubelet).map(Some),
         _ => Ok(None),

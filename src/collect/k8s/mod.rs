@@ -1,6 +1,6 @@
 //! A node of Kubernetes, as its kubelet sees it: what the pods take and what the node has left.
 //!
-//! One request a reading, `GET /stats/summary`, over TLS; [`summary`] shows the answer and how it is read. The
+//! One request a reading, `GET /stats/summary`, over TLS; `summary` shows the answer and how it is read. The
 //! kubelet knows the agent by a client certificate or by a bearer token, which is read from its file each
 //! time because it rotates. The format is
 //! [the kubelet's own](https://pkg.go.dev/k8s.io/kubelet/pkg/apis/stats/v1alpha1#Summary).
@@ -14,14 +14,11 @@ mod summary;
 mod tests;
 
 pub use groups::{Groups, GroupsError};
-pub use summary::{NAME_CHARS_MAX, PODS_MAX};
 
 use super::{CollectError, Collector, MetricDoc, Plugin, Question, Reading, Reply};
+use crate::limits::k8s::SUMMARY_BYTES_MAX;
 use crate::protocol::http::{Request, Response};
 use summary::Summary;
-
-/// Largest summary that is read; 200 pods take 2 MB.
-pub const SUMMARY_BYTES_MAX: usize = 8 << 20;
 
 /// The row of the table of plugins.
 pub const PLUGIN: Plugin = Plugin {

@@ -11,13 +11,9 @@
 
 use super::{Groups, METRICS, NODE, POD, RUNNING};
 use crate::collect::{CollectError, Gauge, MetricDoc};
+use crate::limits::k8s::{NAME_CHARS_MAX, PODS_MAX};
 use crate::metric::json::{JsonError, Kind, Reader};
 use crate::metric::{Number, Tags};
-
-/// Most pods whose values are sent; further ones are only counted.
-pub const PODS_MAX: usize = 1_000;
-/// Most characters of a name that become a tag. No name in Kubernetes is longer.
-pub const NAME_CHARS_MAX: usize = 253;
 
 /// What is to be read.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::collect::fake::{FakeBoard, Random};
+use crate::limits::k8s::{NAME_CHARS_MAX, PODS_MAX};
 use crate::metric::json::Reader;
 
 const ALL_GROUPS: &str = include_str!("../../../tests/fixtures/plugins/k8s_all_groups.json");

@@ -9,7 +9,7 @@
 //! tegrastats runs as root. Formats: <https://docs.nvidia.com/jetson/archives/r36.4/DeveloperGuide/AT/JetsonLinuxDevelopmentTools/TegrastatsUtility.html>
 //!
 //! Whatever has a name nobody knows is passed over. What has a known name and a form nobody has seen is listed in
-//! [`Line::odd`]. Not read: the largest free block, the cache of the swap space, IRAM, and the engines for video,
+//! `odd`. Not read: the largest free block, the cache of the swap space, IRAM, and the engines for video,
 //! images and inference.
 
 #[cfg(test)]
@@ -19,14 +19,9 @@ use std::collections::BTreeSet;
 
 use super::Group;
 use super::value::{self, Engine, Memory};
+use crate::limits::tegrastats::{FORM_CHARS_MAX, ITEMS_MAX, NAME_CHARS_MAX};
 use crate::metric::Number;
 
-/// Most temperature zones, rails or cores of one line; further ones are left out, and [`Line::odd`] says so.
-pub const ITEMS_MAX: usize = 64;
-/// Most characters of the name of a zone or rail.
-pub const NAME_CHARS_MAX: usize = 64;
-/// Most characters that are kept of a form.
-pub const FORM_CHARS_MAX: usize = 60;
 /// Names that power rails begin with. Others are known by their values.
 const RAIL_PREFIXES: [&str; 4] = ["VDD", "VIN", "POM_", "SYS5V"];
 /// A rail that is not connected.

@@ -7,7 +7,7 @@
 //! RAM 1310/3964MB (lfb 8x4MB) CPU [7%@1224,off] GR3D_FREQ 0%@76 CPU@38.5C   →   Chouette.tegrastats.ram.used …
 //! ```
 //!
-//! [`line`] has the format. Of each turn (the time between two calls of [`Collector::begin`]) the first line that
+//! [`mod@line`] has the format. Of each turn (the time between two calls of [`Collector::begin`]) the first line that
 //! says something is sent; a program that prints more gets no larger share. Where there is no tegrastats, the kernel
 //! of a Jetson is asked for what it tells: see [`sysfs`].
 //!
@@ -25,18 +25,10 @@ use std::collections::BTreeSet;
 
 use super::{CollectError, Collector, Plugin, Program, Question, Reading, Reply};
 use crate::limits::PROGRAM_BACKOFF_S;
+use crate::limits::tegrastats::{FORMS_SHOWN_MAX, RUBBISH_TURNS, SHOWN_CHARS_MAX, SILENT_TURNS_MAX};
 use line::Line;
 pub use metrics::Group;
 use metrics::METRICS;
-
-/// Turns without a line after which the program is started anew.
-pub const SILENT_TURNS_MAX: u32 = 3;
-/// Turns with other output alone after which that is an error: a banner or a warning may come first.
-pub const RUBBISH_TURNS: u32 = 2;
-/// Most forms of lines nobody has seen that are shown, one warning each.
-pub const FORMS_SHOWN_MAX: usize = 32;
-/// Most characters of such a line that are shown.
-pub const SHOWN_CHARS_MAX: usize = 1_000;
 
 /// The row of the table of plugins.
 pub const PLUGIN: Plugin = Plugin {

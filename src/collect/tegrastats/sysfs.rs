@@ -11,9 +11,10 @@
 //! <https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-devfreq>. Zones get the names that tegrastats
 //! prints for them, so that a series goes on under its name.
 
-use super::line::{ITEMS_MAX, NAME_CHARS_MAX, Named};
+use super::line::Named;
 use super::value::{self, Engine};
 use crate::collect::{CollectError, HostFiles};
+use crate::limits::tegrastats::{ITEMS_MAX, NAME_CHARS_MAX};
 use crate::metric::Number;
 
 /// Where the device tree has the name of the board.
