@@ -7,8 +7,9 @@
 //!                                                                                         │
 //! board ─► collector: Gauge ──────────────────────────────────────────────────────────────┤
 //!                                                                                         ▼
-//! Datadog ◄─ Payload ◄─ Batch ◄──────────────────────────────────────── Redis: wrapped queue
-//!    └─ Outcome: acknowledged, split, or kept
+//! Datadog ◄─ Payload ◄─ Batch ◄─────────────────────────────────────── Redis: wrapped queues
+//!    └─ Outcome: acknowledged, split, or kept                                             ▲
+//!                                                                      application: logs ──┘
 //! ```
 //!
 //! # The map
@@ -37,7 +38,7 @@
 //! 5. Bytes from outside never panic, and cost at most themselves. Everything has a bound in [`limits`],
 //!    and what a bound drops is counted in [`telemetry`].
 //! 6. A record leaves Redis only in the transaction that stores what became of it, or tells that it was
-//!    dropped; a series only when Datadog has it.
+//!    dropped; a series or log only when Datadog has it.
 //! 7. No secret in a log line, an error, an address or a process list.
 
 pub mod agent;

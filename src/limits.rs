@@ -42,6 +42,31 @@ pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
 /// Series written into the compressor in one slice of work.
 pub const PAYLOAD_SERIES_PER_SLICE: usize = 200;
 
+/// Entries in one request of logs; Datadog's own bound.
+pub const LOG_ENTRIES_MAX: usize = 1_000;
+
+/// Bytes of one request of logs before compression, below Datadog's 5 MB; what is left waits for the next one.
+pub const LOG_BODY_BYTES_MAX: usize = 4_000_000;
+
+/// Bytes of one log entry; Datadog's own bound. The longest fields of a longer one are cut, reason
+/// `log_truncated`; where that is not enough it is dropped, reason `log_too_large`.
+pub const LOG_ENTRY_BYTES_MAX: usize = 1_000_000;
+
+/// A field of a log that is no longer than this is not cut.
+pub const LOG_FIELD_BYTES_UNCUT: usize = 1_000;
+
+/// Bytes of a log record in Redis. A longer one is dropped unread, reason `log_too_large`.
+pub const LOG_RECORD_BYTES_MAX: usize = 8 << 20;
+
+/// Fields of a log record. One with more is dropped, reason `log_too_large`.
+pub const LOG_FIELDS_MAX: usize = 4_096;
+
+/// Bytes of log records read at a time; a single longer one is read alone.
+pub const LOG_CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a body compressed in one slice of work.
+pub const PAYLOAD_BYTES_PER_SLICE: usize = 64 << 10;
+
 /// Datadog's bound on an uncompressed metrics payload.
 pub const INTAKE_RAW_BYTES_MAX: usize = 62_914_560;
 
@@ -82,6 +107,7 @@ pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
 pub const QUEUE_SIZES_MAX: usize = 60;
 
 const _: () = assert!(BATCH_BYTES_MAX * 2 < INTAKE_RAW_BYTES_MAX);
+const _: () = assert!(LOG_ENTRY_BYTES_MAX + 2 <= LOG_BODY_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
 /// Bytes read from Redis before the loop looks at its other sources.

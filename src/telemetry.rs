@@ -14,6 +14,10 @@ pub const QUEUED_METRICS: &str = "chouette.queued.metrics";
 pub const DISPATCHED_METRICS_NUMBER: &str = "chouette.dispatched.metrics.number";
 /// Compressed bytes of delivered payloads; count.
 pub const DISPATCHED_METRICS_BYTES: &str = "chouette.dispatched.metrics.bytes";
+/// Log entries delivered; count.
+pub const DISPATCHED_LOGS_NUMBER: &str = "chouette.dispatched.logs.number";
+/// Compressed bytes of delivered payloads of logs; count.
+pub const DISPATCHED_LOGS_BYTES: &str = "chouette.dispatched.logs.bytes";
 /// What a rule dropped, with the tag `reason:`; count.
 pub const DROPPED: &str = "chouette.dropped";
 /// Failed readings, with the tag `plugin:`; count.
@@ -24,10 +28,16 @@ pub const COLLECTOR_FAILED: &str = "chouette.collector.failed";
 pub struct Telemetry {
     dropped: Counters,
     collector_failed: Counters,
-    dispatched_number: u64,
-    dispatched_bytes: u64,
+    dispatched_metrics: Dispatched,
+    dispatched_logs: Dispatched,
     /// Unix seconds and size.
     queued_metrics: Vec<(f64, u64)>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Dispatched {
+    items: u64,
+    compressed_bytes: u64,
 }
 
 /// Counts by reason or plugin.
@@ -46,13 +56,17 @@ impl Telemetry {
         *self.collector_failed.entry(plugin).or_default() += 1;
     }
 
-    /// Counts a delivered payload.
-    pub fn dispatched(&mut self, series: u64, compressed_bytes: u64) {
-        self.dispatched_number += series;
-        self.dispatched_bytes += compressed_bytes;
+    /// Counts a delivered payload of series.
+    pub fn dispatched_metrics(&mut self, series: u64, compressed_bytes: u64) {
+        self.dispatched_metrics.add(series, compressed_bytes);
     }
 
-    /// Notes the size of the queue before a release.
+    /// Counts a delivered payload of logs.
+    pub fn dispatched_logs(&mut self, entries: u64, compressed_bytes: u64) {
+        self.dispatched_logs.add(entries, compressed_bytes);
+    }
+
+    /// Notes the size of the queue of metrics before a release.
     pub fn queued(&mut self, records: u64, timestamp_s: f64) {
         // A second has room for one point at the intake.
         let new = self.queued_metrics.last().is_none_or(|(at_s, _)| at_s.floor() != timestamp_s.floor());
@@ -73,12 +87,21 @@ impl Telemetry {
         for (plugin, value) in taken.collector_failed {
             count(COLLECTOR_FAILED, Some(format!("plugin:{plugin}")), value);
         }
-        count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_number);
-        count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_bytes);
+        count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_metrics.items);
+        count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_metrics.compressed_bytes);
+        count(DISPATCHED_LOGS_NUMBER, None, taken.dispatched_logs.items);
+        count(DISPATCHED_LOGS_BYTES, None, taken.dispatched_logs.compressed_bytes);
         for (at_s, size) in taken.queued_metrics {
             out.push(Series::gauge(QUEUED_METRICS, Tags::none(), Number::Int(i128::from(size)), at_s));
         }
         out
+    }
+}
+
+impl Dispatched {
+    fn add(&mut self, items: u64, compressed_bytes: u64) {
+        self.items += items;
+        self.compressed_bytes += compressed_bytes;
     }
 }
 
@@ -111,7 +134,8 @@ mod tests {
         telemetry.dropped("not_json", 2);
         telemetry.dropped("not_json", 1);
         telemetry.dropped("expired", 0);
-        telemetry.dispatched(10, 800);
+        telemetry.dispatched_metrics(10, 800);
+        telemetry.dispatched_logs(3, 90);
         telemetry.queued(0, 6.0);
         let names: Vec<_> =
             telemetry.take(10, 7.0).iter().map(|s| format!("{}{}", s.name, s.tags.as_str())).collect();
@@ -121,6 +145,8 @@ mod tests {
                 "chouette.dropped[\"reason:not_json\"]",
                 "chouette.dispatched.metrics.number[]",
                 "chouette.dispatched.metrics.bytes[]",
+                "chouette.dispatched.logs.number[]",
+                "chouette.dispatched.logs.bytes[]",
                 "chouette.queued.metrics[]"
             ]
         );

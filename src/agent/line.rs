@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::Action;
+use super::{Action, Stream};
 use crate::protocol::redis::Request;
 
 /// Who gets the replies. The number tells a stage's runs apart, so that replies to a run that was given up
@@ -14,7 +14,7 @@ use crate::protocol::redis::Request;
 pub(super) enum Owner {
     Flush(u32),
     Outbox(u32),
-    Release(u32),
+    Release(Stream, u32),
     /// A question of a collector: which one, of which generation, and its ticket.
     Collector(usize, u32, u32),
 }
@@ -104,14 +104,14 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(Owner::Release(1), request("ZRANGE"), Hold::Free, &mut actions);
+        line.submit(Owner::Release(Stream::Metrics, 1), request("ZRANGE"), Hold::Free, &mut actions);
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("HSET"), Hold::Keep, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET"]);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "HSET", "EXEC", "ZRANGE", "ZADD"]);
         let owners: Vec<_> = std::iter::from_fn(|| line.completed()).collect();
-        assert_eq!(owners[2..], [Owner::Flush(1), Owner::Release(1), Owner::Outbox(1)]);
+        assert_eq!(owners[2..], [Owner::Flush(1), Owner::Release(Stream::Metrics, 1), Owner::Outbox(1)]);
     }
 
     #[test]
@@ -119,11 +119,11 @@ mod tests {
         let (mut line, mut actions) = (Line::default(), Vec::new());
         line.connected();
         line.submit(Owner::Flush(1), request("MULTI"), Hold::Keep, &mut actions);
-        line.submit(Owner::Release(1), request("WATCH"), Hold::Keep, &mut actions);
+        line.submit(Owner::Release(Stream::Metrics, 1), request("WATCH"), Hold::Keep, &mut actions);
         line.submit(Owner::Outbox(1), request("ZADD"), Hold::Free, &mut actions);
         line.submit(Owner::Flush(1), request("EXEC"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH"]);
-        line.submit(Owner::Release(1), request("UNWATCH"), Hold::Free, &mut actions);
+        line.submit(Owner::Release(Stream::Metrics, 1), request("UNWATCH"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]);
     }
 }

@@ -6,6 +6,7 @@
 
 mod collectors;
 mod commit;
+mod event;
 mod flusher;
 mod ids;
 mod line;
@@ -18,18 +19,20 @@ mod removal;
 mod schedule;
 #[cfg(test)]
 mod simulation;
+mod stream;
 mod warnings;
 
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::aggregate::Wrapper;
-use crate::collect::{Collector, HostFiles, Question, Reply};
+use crate::collect::{Collector, HostFiles};
 use crate::limits::SHUTDOWN_S;
-use crate::protocol::redis::{Request, Value};
+use crate::protocol::redis::Value;
 use crate::queue::Entry;
 use crate::release::Random;
 use crate::telemetry::{self, Counters, Telemetry};
+pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
+pub use stream::{PerStream, Stream};
+
 use collectors::Collectors;
 use flusher::Flusher;
 use ids::Ids;
@@ -40,143 +43,13 @@ use releaser::Releaser;
 use schedule::Schedule;
 use warnings::Warnings;
 
-/// The time of an event, on both clocks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Now {
-    /// For deadlines.
-    pub mono: Instant,
-    /// For data: Unix seconds.
-    pub wall_s: f64,
-}
-
-/// What the runtime reports.
-pub enum Event {
-    /// Once, before any other.
-    Started,
-    /// A connection to Redis is ready for requests.
-    RedisUp,
-    /// The connection failed or could not be made; requests under way are lost.
-    RedisDown(String),
-    /// The replies to the oldest request under way.
-    Replies(Vec<Value>),
-    /// The intake answered the last [`Action::Post`], or why it did not.
-    Answered(Result<Answer, String>),
-    /// The reply to an [`Action::Ask`].
-    Replied {
-        /// Which collector asked.
-        collector: usize,
-        /// The ticket of its question.
-        ticket: u32,
-        /// The reply.
-        reply: Reply,
-    },
-    /// A timer that was armed.
-    Timer(Timer),
-    /// Release without waiting for the interval or a back-off.
-    ReleaseNow,
-    /// Another configuration. What the old collectors asked is not to be answered any more.
-    Reload(Settings, Vec<Box<dyn Collector>>, Box<dyn HostFiles>),
-    /// Finish what is in flight, then exit.
-    Stop,
-}
-
-/// What the runtime is to do.
-#[derive(Debug)]
-pub enum Action {
-    /// Send a request to Redis.
-    Redis(Request),
-    /// Ask the world a collector's question: no [`Question::Redis`].
-    Ask {
-        /// Its place in the list of collectors.
-        collector: usize,
-        /// Comes back with the reply.
-        ticket: u32,
-        /// What to ask.
-        question: Question,
-    },
-    /// Send a metrics payload (zlib) to the intake.
-    Post(Vec<u8>),
-    /// Fire a timer at a time; it replaces the same timer armed before.
-    Arm(Timer, Instant),
-    /// Forget a timer.
-    Disarm(Timer),
-    /// End the program with a status.
-    Exit(u8),
-}
-
-/// The timers of the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Timer {
-    /// Read the collectors.
-    Capture,
-    /// Aggregate what is over.
-    Flush,
-    /// Release.
-    Release,
-    /// The wait after a failed release is over.
-    Retry,
-    /// What is in flight has had its time.
-    Stop,
-}
-
-/// An answer of the intake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// How long the intake asks to wait.
-    pub retry_after: Option<Duration>,
-    /// The beginning of the body, for the log.
-    pub excerpt: String,
-}
-
-impl Answer {
-    fn excerpt_text(&self) -> String {
-        let printable: String = self.excerpt.chars().filter(|c| !c.is_control()).take(200).collect();
-        if printable.is_empty() { printable } else { format!(": {printable}") }
-    }
-}
-
-/// What of the configuration the agent needs.
-#[derive(Clone)]
-pub struct Settings {
-    /// Seconds per bucket.
-    pub aggregate_interval_s: u32,
-    /// Seconds between readings of the collectors.
-    pub capture_interval_s: u32,
-    /// Seconds between releases.
-    pub release_interval_s: u32,
-    /// Seconds after which a series is dropped unsent.
-    pub metric_ttl_s: u32,
-    /// Most points in one request.
-    pub metrics_bulk_size: usize,
-    /// Turns samples into series.
-    pub wrapper: Rc<dyn Wrapper>,
-    /// Added to every series.
-    pub global_tags: Vec<String>,
-    /// Host name on every series.
-    pub host: Option<String>,
-    /// Whether the agent's own counters are sent.
-    pub send_self_metrics: bool,
-    /// A wall clock behind this (Unix seconds) stamps no reading.
-    pub clock_believable_from_s: f64,
-}
-
-/// How long the program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Until it is told to stop.
-    Forever,
-    /// One capture, aggregation and release.
-    Once,
-}
-
 /// The agent.
 pub struct Agent {
     collectors: Collectors,
     flusher: Flusher,
     outbox: Outbox,
-    releaser: Releaser,
+    /// One for each stream; they share nothing but the line to Redis.
+    releasers: PerStream<Releaser>,
     schedule: Schedule,
     once: Option<Once>,
     shared: Shared,
@@ -247,7 +120,10 @@ impl Agent {
             collectors: Collectors::new(collectors, files),
             flusher: Flusher::default(),
             outbox: Outbox::default(),
-            releaser: Releaser::new(),
+            releasers: PerStream {
+                metrics: Releaser::new(Stream::Metrics),
+                logs: Releaser::new(Stream::Logs),
+            },
             schedule: Schedule::new(&mut random),
             once: (mode == Mode::Once).then(Once::default),
             shared: Shared {
@@ -272,11 +148,13 @@ impl Agent {
             Event::RedisUp => self.redis_up(now, actions),
             Event::RedisDown(reason) => self.redis_down(&reason, now, actions),
             Event::Replies(replies) => self.replied(replies, now, actions),
-            Event::Answered(answer) => self.releaser.answered(answer, &mut self.shared.cx(now, actions)),
+            Event::Answered(stream, answer) => {
+                self.releasers.of(stream).answered(answer, &mut self.shared.cx(now, actions));
+            }
             Event::Timer(timer) => self.fired(timer, now, actions),
             Event::ReleaseNow => {
                 log::info!("release asked for");
-                self.releaser.start_now(&mut self.shared.cx(now, actions));
+                self.release_now(now, actions);
             }
             Event::Reload(settings, collectors, files) => {
                 self.shared.settings = settings;
@@ -298,14 +176,22 @@ impl Agent {
 
     /// Whether [`Agent::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        self.flusher.has_work() || self.releaser.has_work()
+        self.flusher.has_work() || self.releasers.iter().any(Releaser::has_work)
     }
 
     /// Does one slice of the work at hand.
     pub fn work(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.flusher.work(&mut self.shared.cx(now, actions));
-        self.releaser.work(&mut self.shared.cx(now, actions));
+        for releaser in self.releasers.iter_mut() {
+            releaser.work(&mut self.shared.cx(now, actions));
+        }
         self.after(now, actions);
+    }
+
+    fn release_now(&mut self, now: Now, actions: &mut Vec<Action>) {
+        for releaser in self.releasers.iter_mut() {
+            releaser.start_now(&mut self.shared.cx(now, actions));
+        }
     }
 
     fn runs_on_schedule(&self) -> bool {
@@ -327,7 +213,9 @@ impl Agent {
         self.shared.line.connected();
         self.shared.warnings.recovered("redis");
         self.outbox.store(&mut self.shared.cx(now, actions));
-        self.releaser.connected(&mut self.shared.cx(now, actions));
+        for releaser in self.releasers.iter_mut() {
+            releaser.connected(&mut self.shared.cx(now, actions));
+        }
         self.collectors.redis_up(&mut self.outbox, &mut self.shared.cx(now, actions));
         if !self.shared.stopping {
             self.flusher.start(&mut self.shared.cx(now, actions));
@@ -338,7 +226,7 @@ impl Agent {
         self.shared.line.lost();
         self.flusher.lost();
         self.outbox.lost();
-        self.releaser.lost();
+        self.releasers.iter_mut().for_each(Releaser::lost);
         let cx = &mut self.shared.cx(now, actions);
         cx.warnings.warn("redis", &reason, now.mono);
         self.collectors.redis_lost(&mut self.outbox, cx);
@@ -348,8 +236,8 @@ impl Agent {
         match self.shared.line.completed() {
             Some(Owner::Flush(run)) => self.flusher.replied(run, replies, &mut self.shared.cx(now, actions)),
             Some(Owner::Outbox(run)) => self.outbox.replied(run, &replies, &mut self.shared.cx(now, actions)),
-            Some(Owner::Release(run)) => {
-                self.releaser.replied(run, replies, &mut self.shared.cx(now, actions))
+            Some(Owner::Release(stream, run)) => {
+                self.releasers.of(stream).replied(run, replies, &mut self.shared.cx(now, actions));
             }
             Some(Owner::Collector(index, generation, ticket)) => {
                 let asked = (index, generation, ticket);
@@ -378,7 +266,13 @@ impl Agent {
                 self.outbox.store(&mut self.shared.cx(now, actions));
                 self.flusher.start(&mut self.shared.cx(now, actions));
             }
-            Timer::Release | Timer::Retry => self.releaser.start(&mut self.shared.cx(now, actions)),
+            Timer::Release => {
+                for releaser in self.releasers.iter_mut() {
+                    releaser.start(&mut self.shared.cx(now, actions));
+                }
+            }
+            Timer::Retry => self.releasers.of(Stream::Metrics).start(&mut self.shared.cx(now, actions)),
+            Timer::RetryLogs => self.releasers.of(Stream::Logs).start(&mut self.shared.cx(now, actions)),
             Timer::Stop => {}
         }
         self.schedule.arm(timer, &self.shared.settings, now, actions);
@@ -405,7 +299,7 @@ impl Agent {
         }
         log::info!("stopping");
         self.shared.stopping = true;
-        self.releaser.stop();
+        self.releasers.iter_mut().for_each(Releaser::stop);
         self.self_metrics(now, actions);
         self.outbox.store(&mut self.shared.cx(now, actions));
         actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(SHUTDOWN_S)));
@@ -426,6 +320,8 @@ impl Agent {
     /// Nothing is in flight that could still be finished.
     fn is_settled(&self) -> bool {
         let redis_done = !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
-        redis_done && (self.releaser.is_idle() || !self.shared.line.is_up() && !self.releaser.is_sending())
+        let is_up = self.shared.line.is_up();
+        redis_done
+            && self.releasers.iter().all(|releaser| releaser.is_idle() || !is_up && !releaser.is_sending())
     }
 }

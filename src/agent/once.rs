@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::releaser::Releaser;
 use super::{Action, Agent, Now, Timer};
 use crate::limits::ONCE_REDIS_S;
 
@@ -54,12 +55,12 @@ impl Agent {
         }
         if once.phase == Phase::Store && self.outbox.is_settled() {
             once.failed |= !self.outbox.is_empty();
-            self.releaser.start_now(&mut self.shared.cx(now, actions));
+            self.release_now(now, actions);
             once.phase = Phase::Release;
         }
-        if once.phase == Phase::Release && self.releaser.is_idle() {
+        if once.phase == Phase::Release && self.releasers.iter().all(Releaser::is_idle) {
             once.phase = Phase::Done;
-            once.failed |= !self.releaser.delivered();
+            once.failed |= !self.releasers.iter().all(Releaser::delivered);
             actions.push(Action::Exit(u8::from(once.failed)));
         }
     }

@@ -1,9 +1,10 @@
-//! From the wrapped queue to Datadog: expire, load, write, send, then acknowledge or keep.
+//! From a wrapped queue to Datadog: expire, load, write, send, then acknowledge or keep. Metrics and logs each
+//! have a releaser of their own; what sets them apart is in [`Stream`].
 //!
 //! ```text
-//! expire ─► load ─► write ─► send ─► 2xx: acknowledge ─► more? load again
-//!                                    400, 413: split, send the halves; a culprit that is alone is dropped
-//!                                    else: keep, wait, begin again
+//! size ─► expire ─► load ─► write ─► send ─► 2xx: acknowledge ─► more? load again
+//!                                             400, 413: split, send the halves; a culprit that is alone is dropped
+//!                                             else: keep, wait, begin again
 //! ```
 //!
 //! Nothing of a batch but its compressed body and its keys is held while it is sent. Whatever goes wrong,
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 use super::line::{Hold, Owner};
 use super::loading::{Loading, Next};
 use super::removal::{Removal, Why};
-use super::{Action, Answer, Cx, Timer};
-use crate::limits::{CHUNK_KEYS, PAYLOAD_SERIES_PER_SLICE, RELEASE_BACKOFF_S, RETRY_AFTER_MAX_S};
+use super::{Action, Answer, Cx, Stream};
+use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S, RETRY_AFTER_MAX_S};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, QueueError, Scored, WRAPPED_METRICS};
-use crate::release::payload::Common;
+use crate::queue::{self, QueueError, Scored};
 use crate::release::{Backoff, KeyList, Outcome, Payload, PayloadWriter, outcome};
 
 pub(super) struct Releaser {
+    stream: Stream,
     run: u32,
     state: State,
     backoff: Backoff,
@@ -36,7 +37,9 @@ pub(super) struct Releaser {
 
 enum State {
     Idle,
-    /// Awaiting size and expired keys.
+    /// Awaiting the size of the queue.
+    Sizing,
+    /// Awaiting expired keys.
     Expiring,
     Removing(Removal, Then),
     Loading(Loading),
@@ -55,8 +58,9 @@ enum Then {
 }
 
 impl Releaser {
-    pub fn new() -> Releaser {
+    pub fn new(stream: Stream) -> Releaser {
         Releaser {
+            stream,
             run: 0,
             state: State::Idle,
             backoff: Backoff::new(RELEASE_BACKOFF_S),
@@ -87,7 +91,8 @@ impl Releaser {
                 self.retry_at = None;
                 self.last_run_delivered = false;
                 self.run = self.run.wrapping_add(1);
-                self.expire(cx);
+                self.state = State::Sizing;
+                self.submit(queue::queue_size(self.stream.queue()), cx);
             }
             State::Removing(removal, _) if !removal.is_under_way() => self.remove_next(cx),
             _ => {}
@@ -121,7 +126,7 @@ impl Releaser {
 
     /// Gives up what has not been sent; an answer that is awaited may still come.
     pub fn stop(&mut self) {
-        if matches!(self.state, State::Expiring | State::Loading(_) | State::Writing(_)) {
+        if matches!(self.state, State::Sizing | State::Expiring | State::Loading(_) | State::Writing(_)) {
             self.run = self.run.wrapping_add(1);
             self.finish(false);
         }
@@ -137,13 +142,14 @@ impl Releaser {
             return;
         }
         let result = match &mut self.state {
+            State::Sizing => self.found_size(&replies, cx),
             State::Expiring => self.found_expired(&replies, cx),
             State::Removing(..) => self.removed(&replies, cx),
             State::Loading(_) => self.loaded(replies, cx),
             State::Idle | State::Writing(_) | State::Sending { .. } => Ok(()),
         };
         if let Err(error) = result {
-            cx.warnings.warn("release", &error, cx.now.mono);
+            cx.warnings.warn(self.stream.topic(), &error, cx.now.mono);
             self.lost();
         }
     }
@@ -158,10 +164,10 @@ impl Releaser {
         let State::Writing(writer) = &mut self.state else {
             return;
         };
-        if let Some(mut payload) = writer.write(PAYLOAD_SERIES_PER_SLICE) {
+        if let Some(mut payload) = writer.write() {
             let body = std::mem::take(&mut payload.body);
             payload.compressed_bytes = body.len();
-            cx.actions.push(Action::Post(body));
+            cx.actions.push(Action::Post(self.stream, body));
             self.state = State::Sending { payload, since: cx.now.mono };
         }
     }
@@ -190,25 +196,36 @@ impl Releaser {
         }
     }
 
+    fn found_size(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
+        let [size] = replies else {
+            return Err(QueueError::Unexpected("the size of a queue"));
+        };
+        let size = queue::size_of(size)?;
+        self.stream.note_queued(size, cx.telemetry, cx.now.wall_s);
+        if size > 0 {
+            self.expire(cx);
+        } else {
+            self.finish(true);
+        }
+        Ok(())
+    }
+
     fn expire(&mut self, cx: &mut Cx<'_>) {
-        let cutoff_s = cx.now.wall_s - f64::from(cx.settings.metric_ttl_s);
+        let cutoff_s = cx.now.wall_s - f64::from(self.stream.ttl_s(cx.settings));
         self.state = State::Expiring;
-        self.submit(queue::expired_keys(WRAPPED_METRICS, cutoff_s, CHUNK_KEYS), cx);
+        self.submit(queue::expired_keys(self.stream.queue(), cutoff_s, CHUNK_KEYS), cx);
     }
 
     fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let [size, expired] = replies else {
+        let [expired] = replies else {
             return Err(QueueError::Unexpected("the expired keys"));
         };
-        let (size, expired) = (queue::size_of(size)?, queue::scored_members(expired)?);
-        cx.telemetry.queued(size, cx.now.wall_s);
-        if !expired.is_empty() {
+        let expired = queue::scored_members(expired)?;
+        if expired.is_empty() {
+            self.load(Loading::from_queue(self.stream, cx.settings), cx);
+        } else {
             let keys = one_by_one(Scored::members(&expired));
             self.remove(keys, Why::Dropped("expired"), Then::Expire, cx);
-        } else if size > 0 {
-            self.load(Loading::from_queue(cx.settings.metrics_bulk_size), cx);
-        } else {
-            self.finish(true);
         }
         Ok(())
     }
@@ -230,7 +247,6 @@ impl Releaser {
             self.submit(request, cx);
             return Ok(());
         }
-        cx.warnings.recovered("release");
         let loading = std::mem::replace(&mut self.state, State::Idle);
         let State::Loading(Loading { batch, unusable, reasons, more, .. }) = loading else {
             return Ok(());
@@ -238,8 +254,7 @@ impl Releaser {
         // While a refused batch is being split, `more` is what the whole batch left behind.
         self.more |= more;
         let empty = batch.is_empty();
-        let common = Common { host: cx.settings.host.clone(), tags: cx.settings.global_tags.clone() };
-        let writer = Box::new(PayloadWriter::new(batch, common));
+        let writer = Box::new(batch.into_writer());
         if !unusable.is_empty() {
             let then = if empty { Then::NextPart } else { Then::Write(writer) };
             self.remove(unusable, Why::Unusable(reasons), then, cx);
@@ -253,44 +268,41 @@ impl Releaser {
 
     fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
         self.backoff.succeeded();
-        cx.warnings.recovered("release");
-        cx.telemetry.dropped("not_finite", payload.not_finite as u64);
-        cx.telemetry.dispatched(payload.series as u64, payload.compressed_bytes as u64);
-        log::info!(
-            "released {} points of {} series in {took:.1?}: {} bytes, {} compressed",
-            payload.points,
-            payload.series,
-            payload.raw_bytes,
-            payload.compressed_bytes
-        );
+        cx.warnings.recovered(self.stream.topic());
+        self.stream.note_dispatched(&payload, cx.telemetry);
+        let contents = self.stream.contents(&payload);
+        let (raw, compressed) = (payload.raw_bytes, payload.compressed_bytes);
+        log::info!("released {contents} in {took:.1?}: {raw} bytes, {compressed} compressed");
         self.remove(payload.keys, Why::Delivered, Then::NextPart, cx);
     }
 
     fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
         if let Some((first, second)) = payload.keys.split() {
-            log::debug!("status {}: splitting {} series", answer.status, payload.series);
+            log::debug!("status {}: splitting {}", answer.status, self.stream.contents(&payload));
             self.parts.extend([second, first]);
             self.next_part(cx);
             return;
         }
-        let (name, status, text) = (&payload.first_name, answer.status, answer.excerpt_text());
-        log::warn!("release: dropped a series of {name:?}, which the intake refuses with {status}{text}");
+        let (topic, culprit) = (self.stream.topic(), self.stream.culprit(&payload));
+        let (status, text) = (answer.status, answer.excerpt_text());
+        log::warn!("{topic}: dropped {culprit}, which the intake refuses with {status}{text}");
         self.remove(payload.keys, Why::Dropped("rejected"), Then::NextPart, cx);
     }
 
     fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
         let asked = retry_after.unwrap_or_default().min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
         let wait = self.backoff.failed(cx.random).max(asked);
-        cx.warnings.warn("release", &format_args!("{reason}; everything is kept"), cx.now.mono);
-        log::info!("{} series wait, next attempt in {:.1} s", payload.series, wait.as_secs_f64());
+        cx.warnings.warn(self.stream.topic(), &format_args!("{reason}; everything is kept"), cx.now.mono);
+        let contents = self.stream.contents(payload);
+        log::info!("{contents} wait, next attempt in {:.1} s", wait.as_secs_f64());
         self.parts.clear();
         self.finish(false);
         self.retry_at = Some(cx.now.mono + wait);
-        cx.actions.push(Action::Arm(Timer::Retry, cx.now.mono + wait));
+        cx.actions.push(Action::Arm(self.stream.retry(), cx.now.mono + wait));
     }
 
     fn remove(&mut self, keys: KeyList, why: Why, then: Then, cx: &mut Cx<'_>) {
-        self.state = State::Removing(Removal::new(keys, why), then);
+        self.state = State::Removing(Removal::new(self.stream.queue(), keys, why), then);
         self.remove_next(cx);
     }
 
@@ -314,7 +326,7 @@ impl Releaser {
             return;
         };
         if matches!(removal.why(), Why::Dropped("expired")) {
-            cx.warnings.warn("release", &"series older than METRIC_TTL were dropped", cx.now.mono);
+            cx.warnings.warn(self.stream.expiry_topic(), &"dropped unsent", cx.now.mono);
         }
         match then {
             Then::Expire => self.expire(cx),
@@ -325,12 +337,14 @@ impl Releaser {
 
     /// The next part of a split batch, else the next batch of a backlog, else the end.
     fn next_part(&mut self, cx: &mut Cx<'_>) {
-        if cx.stopping {
+        // Without Redis (the intake may have answered meanwhile) what is left is found again by the next run.
+        if cx.stopping || !cx.line.is_up() {
             self.finish(!self.more && self.parts.is_empty());
+            self.parts.clear();
         } else if let Some(part) = self.parts.pop() {
-            self.load(Loading::named(part), cx);
+            self.load(Loading::named(self.stream, part, cx.settings), cx);
         } else if std::mem::take(&mut self.more) {
-            self.load(Loading::from_queue(cx.settings.metrics_bulk_size), cx);
+            self.load(Loading::from_queue(self.stream, cx.settings), cx);
         } else {
             self.finish(true);
         }
@@ -343,7 +357,7 @@ impl Releaser {
     }
 
     fn submit(&self, request: Request, cx: &mut Cx<'_>) {
-        cx.line.submit(Owner::Release(self.run), request, Hold::Free, cx.actions);
+        cx.line.submit(Owner::Release(self.stream, self.run), request, Hold::Free, cx.actions);
     }
 }
 

@@ -1,10 +1,10 @@
-//! Records leave the wrapped queue, chunk by chunk, each chunk in a transaction of its own that also stores
+//! Records leave a wrapped queue, chunk by chunk, each chunk in a transaction of its own that also stores
 //! what is told of those it drops.
 
 use super::Cx;
 use crate::limits::ACKNOWLEDGE_KEYS_MAX;
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, QueueError, WRAPPED_METRICS};
+use crate::queue::{self, Queue, QueueError};
 use crate::release::KeyList;
 use crate::telemetry::Counters;
 
@@ -19,6 +19,7 @@ pub(super) enum Why {
 
 /// Keys on their way out.
 pub(super) struct Removal {
+    queue: Queue,
     keys: KeyList,
     why: Why,
     done: usize,
@@ -26,8 +27,8 @@ pub(super) struct Removal {
 }
 
 impl Removal {
-    pub fn new(keys: KeyList, why: Why) -> Removal {
-        Removal { keys, why, done: 0, sent: 0 }
+    pub fn new(queue: Queue, keys: KeyList, why: Why) -> Removal {
+        Removal { queue, keys, why, done: 0, sent: 0 }
     }
 
     /// The next chunk, whole groups of keys; `None` when all are gone.
@@ -43,7 +44,7 @@ impl Removal {
             Why::Unusable(reasons) if self.done == 0 => reasons.clone(),
             Why::Unusable(_) | Why::Delivered => Counters::new(),
         };
-        Some(queue::acknowledge(WRAPPED_METRICS, self.keys.keys(chunk), &cx.told_of(&dropped)))
+        Some(queue::acknowledge(self.queue, self.keys.keys(chunk), &cx.told_of(&dropped)))
     }
 
     /// The chunk under way will not be confirmed; it is sent again when asked for.

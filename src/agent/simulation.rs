@@ -1,6 +1,9 @@
 //! The agent against a simulated Redis and intake, with seeded faults: whatever happens in whatever order,
-//! each sample is stored exactly once, dropped and counted, or still waiting.
+//! each sample is stored exactly once, dropped and counted, or still waiting; and each log arrives at least once
+//! before it leaves its queue, or is dropped and counted.
 
+mod intake;
+mod logs;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -9,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::DiskSpace;
-use crate::metric::json::Reader;
 use crate::queue::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
+use intake::FakeIntake;
+use logs::Written;
 use redis::{FakeRedis, Fault};
 
 const SEEDS: u64 = 10_000;
@@ -37,57 +41,6 @@ impl HostFiles for NoFiles {
     }
 }
 
-/// What an intake stores: for each series and second the last value.
-#[derive(Default)]
-struct FakeIntake {
-    stored: BTreeMap<(String, i64), f64>,
-}
-
-impl FakeIntake {
-    fn store(&mut self, body: &[u8]) {
-        let text = miniz_oxide::inflate::decompress_to_vec_zlib(body).expect("a zlib body");
-        let mut reader = Reader::from_bytes(&text).expect("UTF-8");
-        reader.enter_object().unwrap();
-        while reader.next_key().unwrap().is_some() {
-            reader.enter_list().unwrap();
-            while reader.next_element().unwrap() {
-                self.store_series(&mut reader);
-            }
-        }
-    }
-
-    fn store_series(&mut self, reader: &mut Reader<'_>) {
-        let (mut name, mut tags, mut points) = (String::new(), String::new(), Vec::new());
-        reader.enter_object().unwrap();
-        while let Some(key) = reader.next_key().unwrap() {
-            match &*key {
-                "metric" => name = reader.text().unwrap().into_owned(),
-                "tags" => tags = reader.raw().unwrap().to_owned(),
-                "points" => {
-                    reader.enter_list().unwrap();
-                    while reader.next_element().unwrap() {
-                        reader.enter_list().unwrap();
-                        assert!(reader.next_element().unwrap());
-                        let second = reader.number().unwrap();
-                        assert!(matches!(second, crate::metric::Number::Int(_)), "whole seconds");
-                        assert!(reader.next_element().unwrap());
-                        points.push((second.as_f64() as i64, reader.number().unwrap().as_f64()));
-                        assert!(!reader.next_element().unwrap());
-                    }
-                }
-                _ => reader.skip().unwrap(),
-            }
-        }
-        for (second, value) in points {
-            self.stored.insert((format!("{name}{tags}"), second), value);
-        }
-    }
-
-    fn sum(&self, prefix: &str) -> f64 {
-        self.stored.iter().filter(|((series, _), _)| series.starts_with(prefix)).map(|(_, value)| value).sum()
-    }
-}
-
 struct World {
     seed: u64,
     random: Random,
@@ -100,7 +53,8 @@ struct World {
     intake: FakeIntake,
     timers: BTreeMap<Timer, Instant>,
     connected: bool,
-    posted: Option<Vec<u8>>,
+    posted: PerStream<Option<Vec<u8>>>,
+    logs: Written,
     written: f64,
     bad_written: f64,
     records: u64,
@@ -123,7 +77,8 @@ impl World {
             intake: FakeIntake::default(),
             timers: BTreeMap::new(),
             connected: false,
-            posted: None,
+            posted: PerStream { metrics: None, logs: None },
+            logs: Written::default(),
             written: 0.0,
             bad_written: 0.0,
             records: 0,
@@ -162,9 +117,9 @@ impl World {
                     assert!(self.connected, "a request without a connection");
                     self.redis.send(request);
                 }
-                Action::Post(body) => {
-                    assert!(self.posted.is_none(), "one request at a time");
-                    self.posted = Some(body);
+                Action::Post(stream, body) => {
+                    let replaced = self.posted.of(stream).replace(body);
+                    assert!(replaced.is_none(), "one request of a stream at a time");
                 }
                 Action::Arm(timer, at) => {
                     self.timers.insert(timer, at);
@@ -202,15 +157,17 @@ impl World {
                     )
                 }
             };
-            self.redis.write_record(&key, score_s, &json);
+            self.redis.write_record(RAW_METRICS, &key, score_s, &json);
         }
     }
 
     fn step(&mut self) {
         match self.random.below(20) {
-            0..=2 => self.write(),
+            0..=1 => self.write(),
+            2 => self.write_logs(),
             3..=9 => self.redis_answers(),
-            10..=11 => self.intake_answers(),
+            10 => self.intake_answers(Stream::Metrics),
+            11 => self.intake_answers(Stream::Logs),
             12..=16 => self.time_passes(),
             17 => self.connection_changes(),
             18 if self.random.below(8) == 0 => self.crash(),
@@ -234,26 +191,30 @@ impl World {
         }
     }
 
-    fn intake_answers(&mut self) {
-        let Some(body) = self.posted.take() else {
+    fn intake_answers(&mut self, stream: Stream) {
+        let Some(body) = self.posted.of(stream).take() else {
             return;
         };
+        let refused = stream == Stream::Logs && FakeIntake::refuses(&body);
         let answer = |status| Answer { status, retry_after: None, excerpt: String::new() };
         let result = match if self.faults { self.random.below(6) } else { 5 } {
             0 => Ok(answer(503)),
             1 => Err("no answer".to_owned()),
             2 => {
                 // Stored, but the answer is lost: the same points come again and overwrite themselves.
-                self.intake.store(&body);
+                if !refused {
+                    self.intake.store(stream, &body);
+                }
                 Err("connection reset".to_owned())
             }
             3 => Ok(answer(403)),
+            _ if refused => Ok(answer(400)),
             _ => {
-                self.intake.store(&body);
+                self.intake.store(stream, &body);
                 Ok(answer(202))
             }
         };
-        self.event(Event::Answered(result));
+        self.event(Event::Answered(stream, result));
     }
 
     fn time_passes(&mut self) {
@@ -287,10 +248,13 @@ impl World {
             self.redis.execute_next();
         }
         self.redis.disconnect();
-        if let Some(body) = self.posted.take()
-            && self.random.below(2) == 0
-        {
-            self.intake.store(&body);
+        for stream in [Stream::Metrics, Stream::Logs] {
+            if let Some(body) = self.posted.of(stream).take()
+                && self.random.below(2) == 0
+                && !FakeIntake::refuses(&body)
+            {
+                self.intake.store(stream, &body);
+            }
         }
         self.agent = agent(self.random.next_u64());
         self.timers.clear();
@@ -305,6 +269,13 @@ impl World {
         let wrapped = self.redis.sum_of_series(WRAPPED_METRICS, "app");
         let seen = waiting + wrapped + self.redis.acknowledged;
         assert_eq!(seen, self.written, "seed {}: {waiting} waiting, {wrapped} wrapped", self.seed);
+        self.check_logs();
+    }
+
+    /// The intakes do all they were asked to.
+    fn intakes_answer(&mut self) {
+        self.intake_answers(Stream::Metrics);
+        self.intake_answers(Stream::Logs);
     }
 
     /// Everything works again: all there is must arrive.
@@ -318,35 +289,39 @@ impl World {
         self.clock_offset_s = self.clock_offset_max_s + 60.0;
         for _ in 0..400 {
             self.redis_answers();
-            self.intake_answers();
+            self.intakes_answer();
             self.time_passes();
             self.work();
             self.check();
-            if self.redis.acknowledged == self.written && self.redis.is_drained() && self.posted.is_none() {
+            let is_quiet = self.posted.iter().all(Option::is_none);
+            if self.redis.acknowledged == self.written && self.redis.is_drained() && is_quiet {
                 break;
             }
         }
         let seed = self.seed;
         assert_eq!(self.redis.acknowledged, self.written, "seed {seed}: acknowledged");
         assert_eq!(self.intake.sum("app"), self.written, "seed {seed}: at the intake");
-        assert!(self.redis.is_drained(), "seed {seed}: raw and claimed are empty");
+        assert!(self.redis.is_drained(), "seed {seed}: raw and claimed metrics and logs are empty");
         for _ in 0..40 {
             self.time_passes();
             self.redis_answers();
-            self.intake_answers();
+            self.intakes_answer();
             self.work();
         }
-        assert_eq!(self.redis.acknowledged_drops, self.bad_written, "seed {seed}: counted as dropped");
+        let dropped = self.bad_written + self.logs.unacceptable() as f64;
+        assert_eq!(self.redis.acknowledged_drops, dropped, "seed {seed}: counted as dropped");
     }
 }
 
-fn agent(seed: u64) -> Agent {
+pub(super) fn agent(seed: u64) -> Agent {
     let settings = Settings {
         aggregate_interval_s: 10,
         capture_interval_s: 30,
         release_interval_s: 20,
         metric_ttl_s: 1_000_000,
         metrics_bulk_size: 7,
+        log_ttl_s: 1_000_000,
+        logs_bulk_size: 5,
         wrapper: (WRAPPERS[0].build)(&HistogramOptions::default()).into(),
         global_tags: Vec::new(),
         host: None,

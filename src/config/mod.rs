@@ -57,7 +57,7 @@ pub struct Config {
     pub release_interval_s: u32,
     /// Metrics go to `/v1/series` below it.
     pub datadog_url: Url,
-    /// Logs go below it.
+    /// Logs go to `/v1/input` below it, or to itself where it ends in `/api/v2/logs`.
     pub datadog_logs_url: Url,
     /// The least severe lines that are printed.
     pub log_level: LevelFilter,

@@ -57,7 +57,7 @@ pub static VARIABLES: &[Variable] = &[
         .exposed(Exposure::Address)
         .text(INTAKE, |d, t| put(&mut d.config.datadog_url, value::url(t))),
     Variable::new("DATADOG_LOGS_URL", Topic::Datadog, Text("https://http-intake.logs.datadoghq.com"))
-        .help("Intake of logs (read and checked; logs are not released yet)")
+        .help("Intake of logs, sent to /v1/input below it, or to the address itself where it ends in /api/v2/logs")
         .exposed(Exposure::Address)
         .text(INTAKE, |d, t| put(&mut d.config.datadog_logs_url, value::url(t))),
     Variable::new("GLOBAL_TAGS", Topic::Datadog, Text("[]"))
@@ -198,7 +198,7 @@ pub static VARIABLES: &[Variable] = &[
         .help("Age at which unsent points are dropped")
         .number(1, TTL_S_MAX, "seconds", |d, n| d.config.metric_ttl_s = n),
     Variable::new("LOG_TTL", Topic::Release, Text("64800"))
-        .help("Age at which unsent logs are dropped (read and checked; logs are not released yet)")
+        .help("Age at which unsent logs are dropped")
         .number(1, TTL_S_MAX, "seconds", |d, n| d.config.log_ttl_s = n),
     Variable::new("HTTPS_PROXY", Topic::Network, Unset)
         .help("Proxy that an https intake is reached through")

@@ -17,7 +17,7 @@ pub use reply::{
     values_of,
 };
 pub use wrapped::{
-    Entry, acknowledge, expired_keys, key_chunk, queue_sizes, store, store_entries, value_chunk,
+    Entry, acknowledge, expired_keys, key_chunk, queue_size, store, store_entries, value_chunk, value_lengths,
 };
 
 /// The two keys of a queue.

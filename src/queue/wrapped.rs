@@ -1,7 +1,7 @@
 //! A wrapped queue: what is ready to be released.
 
 use super::reply::score_text;
-use super::{Queue, Scored};
+use super::{Queue, Scored, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, cmd};
 
 /// A record on its way into a wrapped queue. Storing the same entry again changes nothing.
@@ -40,9 +40,9 @@ pub fn store_entries<'a>(queue: Queue, entries: impl Iterator<Item = &'a Entry>)
     request
 }
 
-/// Asks for the number of records, and for keys older than `cutoff_s`.
+/// Asks for keys older than `cutoff_s`.
 pub fn expired_keys(queue: Queue, cutoff_s: f64, count: usize) -> Request {
-    let mut request = queue_sizes(queue);
+    let mut request = Request::new();
     let before = format!("({}", score_text(cutoff_s));
     request.push(
         cmd("ZRANGEBYSCORE")
@@ -58,7 +58,7 @@ pub fn expired_keys(queue: Queue, cutoff_s: f64, count: usize) -> Request {
 }
 
 /// Asks for the number of records.
-pub fn queue_sizes(queue: Queue) -> Request {
+pub fn queue_size(queue: Queue) -> Request {
     let mut request = Request::new();
     request.push(cmd("ZCARD").arg(queue.keys));
     request
@@ -79,7 +79,17 @@ pub fn value_chunk<'a>(request: &mut Request, queue: Queue, keys: impl Iterator<
     request.push(&command);
 }
 
-/// Removes records in one transaction, and stores what is to be told of it. There must be at least one key.
+/// Asks for the lengths of the values of keys, one reply each.
+pub fn value_lengths<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>) -> Request {
+    let mut request = Request::new();
+    for key in keys {
+        request.push(cmd("HSTRLEN").arg(queue.values).arg(key));
+    }
+    request
+}
+
+/// Removes records in one transaction, and stores as metrics what is to be told of it. There must be at
+/// least one key.
 pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, told: &[Entry]) -> Request {
     let (mut members, mut fields) = (cmd("ZREM"), cmd("HDEL"));
     members.arg(queue.keys);
@@ -90,7 +100,7 @@ pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, told:
     }
     let mut request = Request::new();
     request.begin().push(&members).push(&fields);
-    store(&mut request, queue, told);
+    store(&mut request, WRAPPED_METRICS, told);
     request.commit();
     request
 }

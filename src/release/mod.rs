@@ -1,18 +1,23 @@
 //! Wrapped records → `Batch` → `Payload` → `Outcome`.
 //!
-//! [`batch`] merges the points of one series, [`payload`] streams a batch through the compressor,
-//! [`mod@outcome`] says what an answer means, [`backoff`] how long to wait. The order of the steps is in
-//! [`crate::agent`].
+//! There are two kinds of [`batch`]: [`series`] merges the points of one series, [`logs`] makes a list of
+//! entries. [`payload`] streams either through the compressor, [`mod@outcome`] says what an answer means,
+//! [`backoff`] how long to wait. The order of the steps is in [`crate::agent`].
 
 pub mod backoff;
 pub mod batch;
 pub mod keys;
+mod log_entry;
+pub mod logs;
 pub mod outcome;
 pub mod payload;
 mod record;
+pub mod series;
 
 pub use backoff::{Backoff, Random};
-pub use batch::{Batch, RecordError};
+pub use batch::{Batch, Common, Fit, RecordError};
 pub use keys::KeyList;
+pub use logs::LogBatch;
 pub use outcome::{Outcome, outcome};
 pub use payload::{Payload, PayloadWriter};
+pub use series::SeriesBatch;

@@ -1,9 +1,8 @@
 //! One wrapped metric, as it stands in the wrapped queue:
 //! `{"metric": "a.b", "tags": ["k:v"], "points": [[1600000000.5, 1]], "type": "count", "interval": 10}`.
 
-use std::fmt;
-
-use super::batch::SeriesKey;
+use super::batch::RecordError;
+use super::series::SeriesKey;
 use crate::metric::json::{JsonError, Reader};
 use crate::metric::{Number, SeriesKind, Tags};
 
@@ -16,41 +15,11 @@ pub(super) struct WrappedRecord {
     pub points: Vec<(f64, Number)>,
 }
 
-/// Why a wrapped record cannot be sent. It costs only itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordError {
-    /// Not a JSON object with the fields of a wrapped metric.
-    Malformed,
-    /// A timestamp or value that is not a finite number: Datadog would refuse the whole request.
-    NotFinite,
-}
-
-impl RecordError {
-    /// The word that counts it.
-    pub fn reason(self) -> &'static str {
-        match self {
-            RecordError::Malformed => "malformed_series",
-            RecordError::NotFinite => "not_finite",
-        }
-    }
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RecordError::Malformed => "not a wrapped metric",
-            RecordError::NotFinite => "a point that is not a finite number",
-        })
-    }
-}
-
-impl std::error::Error for RecordError {}
-
 impl From<JsonError> for RecordError {
     fn from(error: JsonError) -> Self {
         match error {
             JsonError::NotFinite { .. } => RecordError::NotFinite,
-            _ => RecordError::Malformed,
+            _ => RecordError::MalformedSeries,
         }
     }
 }
@@ -75,7 +44,7 @@ impl WrappedRecord {
         }
         reader.end()?;
         let (Some(name), false) = (name, points.is_empty()) else {
-            return Err(RecordError::Malformed);
+            return Err(RecordError::MalformedSeries);
         };
         let kind = kind.unwrap_or(SeriesKind::Gauge);
         Ok(WrappedRecord { key: SeriesKey { name, tags, kind, interval_s }, points })
@@ -106,11 +75,11 @@ fn read_points(reader: &mut Reader<'_>) -> Result<Vec<(f64, Number)>, RecordErro
         reader.enter_list()?;
         let mut number = || match reader.next_element()? {
             true => Ok(reader.number()?),
-            false => Err(RecordError::Malformed),
+            false => Err(RecordError::MalformedSeries),
         };
         points.push((number()?.as_f64(), number()?));
         if reader.next_element()? {
-            return Err(RecordError::Malformed);
+            return Err(RecordError::MalformedSeries);
         }
     }
     Ok(points)
@@ -159,7 +128,7 @@ mod tests {
             r#"{"metric":5,"points":[[1,2]]}"#,
             r#"{"metric":"m","points":[[1,2]]} x"#,
         ] {
-            assert_eq!(parse(raw), Err(RecordError::Malformed), "{raw}");
+            assert_eq!(parse(raw), Err(RecordError::MalformedSeries), "{raw}");
         }
         for raw in [
             r#"{"metric":"m","points":[[1,NaN]]}"#,

@@ -11,20 +11,21 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
-use super::http_client::{ExchangeLimits, HttpClient};
+use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
 use super::redis_link::{LinkEvent, RedisLink};
-use super::setup::{Intake, Parts};
+use super::setup::Parts;
 use super::signals::{Signal, Signals};
 use super::timer_wheel::TimerWheel;
-use crate::agent::{Action, Agent, Answer, Event, Mode, Timer};
-use crate::protocol::http::{Response, RetryAfter};
+use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
 
 const SIGNALS: Token = Token(0);
 /// Tokens of the connections; each owns the next one too, for its resolver.
 pub const REDIS: Token = Token(2);
 /// See [`REDIS`].
 pub const METRICS: Token = Token(4);
+/// See [`REDIS`].
+pub const LOGS: Token = Token(6);
 /// The collectors' own; see [`PluginIo`].
 const PLUGINS: Token = Token(16);
 
@@ -42,8 +43,7 @@ pub struct EventLoop {
     signals: Signals,
     timers: TimerWheel<Timer>,
     redis: RedisLink,
-    metrics: HttpClient,
-    intake: Intake,
+    outlets: PerStream<Outlet>,
     plugins: PluginIo,
     agent: Agent,
     exit: Option<u8>,
@@ -55,7 +55,7 @@ impl EventLoop {
     /// # Errors
     /// The kernel refuses a poll or a pipe.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts { settings, collectors, servers, files, redis, intake } = parts;
+        let Parts { settings, collectors, servers, files, redis, intakes } = parts;
         let agent = Agent::new(settings, collectors, Box::new(files), mode, seed);
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
@@ -64,8 +64,10 @@ impl EventLoop {
             signals,
             timers: TimerWheel::new(clock::now().mono),
             redis,
-            metrics: HttpClient::new(intake.endpoint.clone(), METRICS),
-            intake,
+            outlets: PerStream {
+                metrics: Outlet::new(intakes.metrics, METRICS),
+                logs: Outlet::new(intakes.logs, LOGS),
+            },
             plugins: PluginIo::new(servers, PLUGINS),
             agent,
             exit: None,
@@ -86,12 +88,14 @@ impl EventLoop {
             }
             let ready =
                 |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
-            let (signals, redis, metrics) = (ready(SIGNALS), ready(REDIS), ready(METRICS));
+            let (signals, redis) = (ready(SIGNALS), ready(REDIS));
+            let (metrics, logs) = (ready(METRICS), ready(LOGS));
             if signals {
                 self.take_signals(reload);
             }
             self.drive_redis(redis);
-            self.drive_metrics(metrics);
+            self.drive_outlet(Stream::Metrics, metrics);
+            self.drive_outlet(Stream::Logs, logs);
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
@@ -117,13 +121,14 @@ impl EventLoop {
         }
     }
 
-    fn drive_metrics(&mut self, ready: bool) {
-        if !ready && !is_due(self.metrics.deadline()) {
-            return;
-        }
-        if let Some(result) = self.metrics.ready(self.poll.registry(), clock::now().mono) {
-            let answer = result.map(answer_of).map_err(|failure| failure.to_string());
-            self.tell(Event::Answered(answer));
+    fn drive_outlet(&mut self, stream: Stream, ready: bool) {
+        let outcome = self.outlets.of(stream).drive(ready, self.poll.registry());
+        self.tell_of_outlet(stream, outcome);
+    }
+
+    fn tell_of_outlet(&mut self, stream: Stream, outcome: Option<Outcome>) {
+        if let Some(outcome) = outcome {
+            self.tell(Event::Answered(stream, outcome));
         }
     }
 
@@ -169,11 +174,12 @@ impl EventLoop {
     fn reload(&mut self, parts: Option<Parts>) {
         let Some(parts) = parts else { return };
         const REASON: &str = "connecting anew with the new configuration";
-        let was_sending = !self.metrics.is_idle();
-        self.metrics = HttpClient::new(parts.intake.endpoint.clone(), METRICS);
-        self.intake = parts.intake;
-        if was_sending {
-            self.tell(Event::Answered(Err(REASON.to_owned())));
+        let was_sending = [
+            (Stream::Metrics, self.outlets.metrics.replace(parts.intakes.metrics)),
+            (Stream::Logs, self.outlets.logs.replace(parts.intakes.logs)),
+        ];
+        for (stream, _) in was_sending.into_iter().filter(|(_, was_sending)| *was_sending) {
+            self.tell(Event::Answered(stream, Err(REASON.to_owned())));
         }
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
@@ -194,7 +200,7 @@ impl EventLoop {
             let now = clock::now().mono;
             match action {
                 Action::Redis(request) => self.redis.send(&request, now, &mut redis_events),
-                Action::Post(body) => self.post(body, now),
+                Action::Post(stream, body) => self.post(stream, body, now),
                 Action::Ask { collector, ticket, question } => {
                     self.plugins.ask(collector, ticket, question, now, &mut plugin_events);
                     asked = true;
@@ -211,13 +217,9 @@ impl EventLoop {
         }
     }
 
-    fn post(&mut self, body: Vec<u8>, now: Instant) {
-        let request = self.intake.request(body);
-        if let Err(failure) =
-            self.metrics.start(request, ExchangeLimits::default(), self.poll.registry(), now)
-        {
-            self.tell(Event::Answered(Err(failure.to_string())));
-        }
+    fn post(&mut self, stream: Stream, body: Vec<u8>, now: Instant) {
+        let failure = self.outlets.of(stream).post(body, self.poll.registry(), now);
+        self.tell_of_outlet(stream, failure);
     }
 
     /// `None` is for ever: only a signal or a peer wakes the loop then.
@@ -228,7 +230,8 @@ impl EventLoop {
         let deadlines = [
             self.timers.next_deadline(),
             self.redis.deadline(),
-            self.metrics.deadline(),
+            self.outlets.metrics.deadline(),
+            self.outlets.logs.deadline(),
             self.plugins.deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
@@ -238,18 +241,4 @@ impl EventLoop {
 
 fn is_due(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|at| at <= clock::now().mono)
-}
-
-fn answer_of(response: Response) -> Answer {
-    let now_s = clock::now().wall_s;
-    let retry_after = response.retry_after.map(|retry| match retry {
-        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-        RetryAfter::Date(at_s) => {
-            // By the peer's own clock where it tells it: ours may be wrong.
-            let now_s = response.date.map_or(now_s, |date| date as f64);
-            Duration::from_secs_f64((at_s as f64 - now_s).clamp(0.0, 86_400.0))
-        }
-    });
-    let excerpt: Vec<u8> = response.body.into_iter().take(512).collect();
-    Answer { status: response.status, retry_after, excerpt: String::from_utf8_lossy(&excerpt).into_owned() }
 }

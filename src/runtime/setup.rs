@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::connection::Endpoint;
 use super::host_root::HostRoot;
@@ -10,11 +11,11 @@ use super::proxy::Proxy;
 use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
 use super::{clock, event_loop};
-use crate::agent::Settings;
+use crate::agent::{PerStream, Settings};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
 use crate::config::{Config, Kubelet, RedisAddress};
-use crate::limits;
+use crate::limits::{self, LOG_ENTRIES_MAX};
 use crate::protocol::http::Request as HttpRequest;
 use crate::protocol::redis::{Request, cmd};
 use crate::protocol::url::Url;
@@ -43,8 +44,8 @@ pub struct Parts {
     pub files: HostRoot,
     /// The link to Redis.
     pub redis: RedisLink,
-    /// The intake of metrics.
-    pub intake: Intake,
+    /// Where the streams go.
+    pub intakes: PerStream<Intake>,
 }
 
 /// Makes the parts. `seed` gives the waits of the Redis link their jitter.
@@ -59,7 +60,7 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
         servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
         redis: RedisLink::new(endpoint, log_in, event_loop::REDIS, clock::now().mono, seed),
-        intake: Intake::metrics(config)?,
+        intakes: intakes(config)?,
     })
 }
 
@@ -79,6 +80,8 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         release_interval_s: config.release_interval_s,
         metric_ttl_s: config.metric_ttl_s,
         metrics_bulk_size: config.metrics_bulk_size,
+        log_ttl_s: config.log_ttl_s,
+        logs_bulk_size: LOG_ENTRIES_MAX,
         wrapper: (wrapper.build)(&histogram).into(),
         global_tags: config.global_tags.clone(),
         host: config.host.clone(),
@@ -171,7 +174,7 @@ fn redis(config: &Config) -> Result<(Endpoint, Request), SetupError> {
     Ok((endpoint, log_in))
 }
 
-/// Where metrics go and how: everything of a request but its body.
+/// Where a stream goes and how: everything of a request but its body.
 pub struct Intake {
     /// The way to it.
     pub endpoint: Endpoint,
@@ -181,23 +184,15 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The intake of metrics.
-    ///
-    /// # Errors
-    /// See [`tls::TlsError`].
-    pub fn metrics(config: &Config) -> Result<Intake, SetupError> {
-        let url = config.datadog_url.clone();
+    fn new(config: &Config, url: &Url, path: String, tls: Option<&ClientTls>) -> Intake {
         let mut endpoint = Endpoint::tcp(&url.host, url.port);
-        if url.tls {
-            endpoint.tls = Some(client_tls(config)?);
-        }
-        endpoint.proxy = config.proxy_for(&url).map(|proxy| Proxy {
+        endpoint.tls = tls.filter(|_| url.tls).cloned();
+        endpoint.proxy = config.proxy_for(url).map(|proxy| Proxy {
             host: proxy.host.clone(),
             port: proxy.port,
             credentials: proxy.credentials.as_ref().map(|secret| secret.expose().to_owned()),
         });
-        let path = url.path_and("/v1/series");
-        Ok(Intake { endpoint, url, path, api_key: config.api_key.expose().to_owned() })
+        Intake { endpoint, url: url.clone(), path, api_key: config.api_key.expose().to_owned() }
     }
 
     /// A request with this zlib body.
@@ -209,8 +204,43 @@ impl Intake {
     }
 }
 
-fn client_tls(config: &Config) -> Result<std::sync::Arc<rustls::ClientConfig>, SetupError> {
+/// The intakes of metrics and of logs. They share the trust roots, which are most of what TLS keeps in memory.
+fn intakes(config: &Config) -> Result<PerStream<Intake>, SetupError> {
+    let (metrics, logs) = (&config.datadog_url, &config.datadog_logs_url);
+    let tls = if metrics.tls || logs.tls { Some(client_tls(config)?) } else { None };
+    let metrics_path = metrics.path_and("/v1/series");
+    Ok(PerStream {
+        metrics: Intake::new(config, metrics, metrics_path, tls.as_ref()),
+        logs: Intake::new(config, logs, logs_path(logs), tls.as_ref()),
+    })
+}
+
+/// The path that the Python version sent logs to, unless the address names that of the present API.
+fn logs_path(url: &Url) -> String {
+    if url.path.ends_with("/api/v2/logs") { url.path.clone() } else { url.path_and("/v1/input") }
+}
+
+type ClientTls = Arc<rustls::ClientConfig>;
+
+fn client_tls(config: &Config) -> Result<ClientTls, SetupError> {
     let file = config.ssl_cert_file.as_deref().map(Path::new);
     tls::client_config(Trust::Public(file), None)
         .map_err(|error| SetupError(format!("SSL_CERT_FILE: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_go_where_the_address_says() {
+        for (address, path) in [
+            ("https://http-intake.logs.datadoghq.com", "/v1/input"),
+            ("http://10.0.0.1:8080/logs/", "/logs/v1/input"),
+            ("https://http-intake.logs.datadoghq.eu/api/v2/logs", "/api/v2/logs"),
+            ("https://proxy.example/datadog/api/v2/logs/", "/datadog/api/v2/logs"),
+        ] {
+            assert_eq!(logs_path(&Url::parse(address).unwrap()), path, "{address}");
+        }
+    }
 }

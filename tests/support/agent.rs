@@ -22,6 +22,7 @@ pub fn env(redis_url: &str, intake: &Intake) -> Env {
         ("API_KEY", API_KEY),
         ("REDIS_URL", redis_url),
         ("DATADOG_URL", &intake.url()),
+        ("DATADOG_LOGS_URL", &intake.logs_url()),
         ("AGGREGATE_INTERVAL", "1"),
         ("CAPTURE_INTERVAL", "1"),
         ("RELEASE_INTERVAL", "1"),

@@ -118,6 +118,11 @@ impl Intake {
         self.url_of("127.0.0.1")
     }
 
+    /// What `DATADOG_LOGS_URL` is set to.
+    pub fn logs_url(&self) -> String {
+        self.url().trim_end_matches("/api").to_owned()
+    }
+
     pub fn url_of(&self, host: &str) -> String {
         format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port)
     }

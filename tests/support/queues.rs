@@ -5,6 +5,7 @@ use super::json;
 pub const RAW: &str = "chouette:metrics:raw";
 pub const CLAIMED: &str = "chouette:metrics:claimed";
 pub const WRAPPED: &str = "chouette:metrics:wrapped";
+pub const LOGS: &str = "chouette:logs:wrapped";
 
 /// A raw metric as an application writes it. `value` is JSON.
 pub fn raw_record(metric: &str, kind: &str, value: &str, timestamp: f64, tags: &[(&str, &str)]) -> String {
@@ -30,7 +31,17 @@ pub fn wrapped_record(metric: &str, kind: &str, timestamp: f64, value: f64, tags
     )
 }
 
-/// How many records each queue holds.
+/// A log as the Python log handler writes it. `message` and `extras` are JSON; extras begin with a comma.
+pub fn log_record(message: &str, tags: &[&str], extras: &str) -> String {
+    let tags: Vec<String> = tags.iter().map(|tag| json::quote(tag)).collect();
+    format!(
+        "{{\"date\": \"2023-11-14T22:13:20.500000\", \"ddsource\": \"python\", \"ddtags\": [{}], \"level\": \"INFO\", \
+         \"message\": {message}, \"service\": \"door\"{extras}}}",
+        tags.join(", ")
+    )
+}
+
+/// How many records each queue of metrics holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     pub raw: usize,

@@ -233,13 +233,15 @@ impl Client {
         pipe.query::<()>(&mut self.0).unwrap();
     }
 
+    /// How many records a queue holds, those of which only the key or the value is there among them.
+    pub fn size(&mut self, queue: &str) -> usize {
+        let keys: usize = self.run(&["ZCARD", &format!("{queue}.keys")]);
+        let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
+        keys.max(values)
+    }
+
     pub fn sizes(&mut self) -> Sizes {
-        let mut size = |queue: &str| {
-            let keys: usize = self.run(&["ZCARD", &format!("{queue}.keys")]);
-            let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
-            keys.max(values)
-        };
-        Sizes { raw: size(RAW), claimed: size(CLAIMED), wrapped: size(WRAPPED) }
+        Sizes { raw: self.size(RAW), claimed: self.size(CLAIMED), wrapped: self.size(WRAPPED) }
     }
 
     /// The records of a queue in its order. Keys without a value and values without a key fail the test.

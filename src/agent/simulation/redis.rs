@@ -1,10 +1,10 @@
 //! As much of Redis as the agent uses, in memory, with one connection and its faults.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::metric::json::Reader;
 use crate::protocol::redis::{Codec, Request, Value};
-use crate::queue::{Queue, RAW_METRICS, WRAPPED_METRICS};
+use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
@@ -28,6 +28,8 @@ pub struct FakeRedis {
     pub acknowledged: f64,
     /// The same of what was told about dropped records.
     pub acknowledged_drops: f64,
+    /// The keys of the logs that were removed from their queue.
+    pub removed_logs: BTreeSet<String>,
 }
 
 impl FakeRedis {
@@ -47,9 +49,15 @@ impl FakeRedis {
         self.aborted = false;
     }
 
-    pub fn write_record(&mut self, key: &str, score_s: f64, json: &str) {
-        self.sets.entry(RAW_METRICS.keys.into()).or_default().insert(key.into(), score_s);
-        self.hashes.entry(RAW_METRICS.values.into()).or_default().insert(key.into(), json.into());
+    pub fn write_record(&mut self, queue: Queue, key: &str, score_s: f64, json: &str) {
+        self.sets.entry(queue.keys.into()).or_default().insert(key.into(), score_s);
+        self.hashes.entry(queue.values.into()).or_default().insert(key.into(), json.into());
+    }
+
+    /// Whether a record has both its key and its value.
+    pub fn has_record(&self, queue: Queue, key: &str) -> bool {
+        let has_key = self.sets.get(queue.keys).is_some_and(|set| set.contains_key(key.as_bytes()));
+        has_key && self.hashes.get(queue.values).is_some_and(|hash| hash.contains_key(key.as_bytes()))
     }
 
     /// The sum of the values of readable raw records that still have a key.
@@ -127,6 +135,10 @@ impl FakeRedis {
                     command[2..].iter().map(|field| hash.get(field).map_or(b"$-1\r\n".to_vec(), |v| bulk(v))),
                 )
             }
+            "HSTRLEN" => {
+                let value = self.hashes.get(&text(1)).and_then(|hash| hash.get(&command[2]));
+                int(value.map_or(0, Vec::len))
+            }
             "ZADD" => {
                 let set = self.sets.entry(text(1)).or_default();
                 for pair in command[2..].chunks(2) {
@@ -171,6 +183,10 @@ impl FakeRedis {
     }
 
     fn acknowledge(&mut self, key: &str, members: &[Vec<u8>]) {
+        if key == WRAPPED_LOGS.keys {
+            let keys = members.iter().map(|member| String::from_utf8_lossy(member).into_owned());
+            self.removed_logs.extend(keys);
+        }
         if key != WRAPPED_METRICS.keys {
             return;
         }

@@ -48,6 +48,11 @@ impl<'a> Text<'a> {
         (!self.escaped).then_some(self.raw)
     }
 
+    /// The text as it stands between the quotes, escapes and all.
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+
     /// The text, copied only if there is something to unescape.
     pub fn unescaped(self) -> Cow<'a, str> {
         if !self.escaped {

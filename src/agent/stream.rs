@@ -1,0 +1,192 @@
+//! The two streams of release, and everything that sets them apart: all else is one state machine.
+
+use super::{Settings, Timer};
+use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
+use crate::release::{Batch, Common, LogBatch, Payload, SeriesBatch};
+use crate::telemetry::Telemetry;
+
+/// What is released to an intake of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Series, from the queue that the agent fills.
+    Metrics,
+    /// Log records, from the queue that applications fill.
+    Logs,
+}
+
+/// Something that each stream has one of.
+#[derive(Debug)]
+pub struct PerStream<T> {
+    /// Of metrics.
+    pub metrics: T,
+    /// Of logs.
+    pub logs: T,
+}
+
+impl<T> PerStream<T> {
+    /// The one of a stream.
+    pub fn of(&mut self, stream: Stream) -> &mut T {
+        match stream {
+            Stream::Metrics => &mut self.metrics,
+            Stream::Logs => &mut self.logs,
+        }
+    }
+
+    /// Both.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        [&self.metrics, &self.logs].into_iter()
+    }
+
+    /// Both, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        [&mut self.metrics, &mut self.logs].into_iter()
+    }
+}
+
+impl Stream {
+    pub(super) fn queue(self) -> Queue {
+        match self {
+            Stream::Metrics => WRAPPED_METRICS,
+            Stream::Logs => WRAPPED_LOGS,
+        }
+    }
+
+    /// What log lines and warnings are about.
+    pub(super) fn topic(self) -> &'static str {
+        match self {
+            Stream::Metrics => "release",
+            Stream::Logs => "log release",
+        }
+    }
+
+    /// What warnings about a single record are about.
+    pub(super) fn record_topic(self) -> &'static str {
+        match self {
+            Stream::Metrics => "unusable series",
+            Stream::Logs => "unusable log",
+        }
+    }
+
+    /// Fires when the wait after a failure is over.
+    pub(super) fn retry(self) -> Timer {
+        match self {
+            Stream::Metrics => Timer::Retry,
+            Stream::Logs => Timer::RetryLogs,
+        }
+    }
+
+    /// Seconds after which a record is dropped unsent.
+    pub(super) fn ttl_s(self, settings: &Settings) -> u32 {
+        match self {
+            Stream::Metrics => settings.metric_ttl_s,
+            Stream::Logs => settings.log_ttl_s,
+        }
+    }
+
+    /// Most records in one request.
+    pub(super) fn records_max(self, settings: &Settings) -> usize {
+        match self {
+            Stream::Metrics => settings.metrics_bulk_size,
+            Stream::Logs => settings.logs_bulk_size,
+        }
+    }
+
+    /// Whether a record may be of any length, so that lengths are asked for before values. The agent's own
+    /// records are short.
+    pub(super) fn has_long_records(self) -> bool {
+        self == Stream::Logs
+    }
+
+    /// A batch without records.
+    pub(super) fn batch(self, settings: &Settings) -> Box<dyn Batch> {
+        let common = Common { host: settings.host.clone(), tags: settings.global_tags.clone() };
+        match self {
+            Stream::Metrics => Box::new(SeriesBatch::new(common)),
+            Stream::Logs => Box::new(LogBatch::new(&common)),
+        }
+    }
+
+    /// Notes the size of the queue before a release.
+    pub(super) fn note_queued(self, size: u64, telemetry: &mut Telemetry, wall_s: f64) {
+        if self == Stream::Metrics {
+            telemetry.queued(size, wall_s);
+        }
+    }
+
+    /// Counts a delivered payload.
+    pub(super) fn note_dispatched(self, payload: &Payload, telemetry: &mut Telemetry) {
+        let (items, compressed_bytes) = (payload.items as u64, payload.compressed_bytes as u64);
+        match self {
+            Stream::Metrics => telemetry.dispatched_metrics(items, compressed_bytes),
+            Stream::Logs => telemetry.dispatched_logs(items, compressed_bytes),
+        }
+        for (reason, count) in &payload.left_out {
+            telemetry.dropped(reason, *count);
+        }
+    }
+
+    /// What a payload holds, for a log line.
+    pub(super) fn contents(self, payload: &Payload) -> String {
+        match self {
+            Stream::Metrics => format!("{} points of {} series", payload.points, payload.items),
+            Stream::Logs => format!("{} logs", payload.items),
+        }
+    }
+
+    /// The one thing a payload holds, for a log line.
+    pub(super) fn culprit(self, payload: &Payload) -> String {
+        match self {
+            Stream::Metrics => format!("a series of {:?}", payload.first),
+            Stream::Logs => format!("a log that begins with {:?}", payload.first),
+        }
+    }
+
+    /// What warnings about records that are too old are about.
+    pub(super) fn expiry_topic(self) -> &'static str {
+        match self {
+            Stream::Metrics => "series older than METRIC_TTL",
+            Stream::Logs => "logs older than LOG_TTL",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::{Action, Event, Now, simulation};
+    use super::*;
+    use crate::protocol::redis::Value;
+
+    /// The commands of each request, and whether there was anything but requests and the timer of the release.
+    fn requests(actions: &[Action]) -> (Vec<String>, bool) {
+        let text = |action: &Action| match action {
+            Action::Redis(request) => Some(String::from_utf8_lossy(request.bytes()).replace("\r\n", " ")),
+            _ => None,
+        };
+        let is_quiet = |action: &Action| matches!(action, Action::Redis(_) | Action::Arm(Timer::Release, _));
+        (actions.iter().filter_map(text).collect(), actions.iter().all(is_quiet))
+    }
+
+    #[test]
+    fn a_turn_without_records_costs_a_command_each_in_one_waking() {
+        let now = Now { mono: Instant::now(), wall_s: 1_700_000_000.0 };
+        let (mut agent, mut actions) = (simulation::agent(1), Vec::new());
+        agent.handle(Event::Started, now, &mut actions);
+        agent.handle(Event::RedisUp, now, &mut actions);
+        actions.clear();
+        agent.handle(Event::Timer(Timer::Release), now, &mut actions);
+        let (sent, is_quiet) = requests(&actions);
+        let zcard = |key: &str| format!("*2 $5 ZCARD ${} {key} ", key.len());
+        assert_eq!(sent, [zcard(WRAPPED_METRICS.keys), zcard(WRAPPED_LOGS.keys)]);
+        assert!(is_quiet);
+
+        // The reply to the survey that the connection began with comes first.
+        actions.clear();
+        agent.handle(Event::Replies(Vec::new()), now, &mut actions);
+        for _ in 0..2 {
+            agent.handle(Event::Replies(vec![Value::Int(0)]), now, &mut actions);
+        }
+        assert!(actions.is_empty() && !agent.has_work(), "{actions:?}");
+    }
+}

@@ -1,0 +1,75 @@
+//! One stream's way out: its intake, and the connection to it. Without anything to send there is none.
+
+use std::time::{Duration, Instant};
+
+use mio::{Registry, Token};
+
+use super::clock;
+use super::http_client::{ExchangeLimits, HttpClient};
+use super::setup::Intake;
+use crate::agent::Answer;
+use crate::protocol::http::{Response, RetryAfter};
+
+/// Bytes of an answer that are kept for the log.
+const EXCERPT_BYTES_MAX: usize = 512;
+
+/// An answer, or why there is none.
+pub type Outcome = Result<Answer, String>;
+
+/// An intake and its client.
+pub struct Outlet {
+    intake: Intake,
+    client: HttpClient,
+    token: Token,
+}
+
+impl Outlet {
+    /// Not connected; its tokens are `token` and the next one.
+    pub fn new(intake: Intake, token: Token) -> Outlet {
+        let client = HttpClient::new(intake.endpoint.clone(), token);
+        Outlet { intake, client, token }
+    }
+
+    /// Goes on with another intake. True where a request was under way: its answer will not come.
+    pub fn replace(&mut self, intake: Intake) -> bool {
+        let was_sending = !self.client.is_idle();
+        *self = Outlet::new(intake, self.token);
+        was_sending
+    }
+
+    /// Sends a payload. Only an early failure is told here.
+    pub fn post(&mut self, body: Vec<u8>, registry: &Registry, now: Instant) -> Option<Outcome> {
+        let request = self.intake.request(body);
+        let started = self.client.start(request, ExchangeLimits::default(), registry, now);
+        started.err().map(|failure| Err(failure.to_string()))
+    }
+
+    /// Goes on where the connection is ready or something is due.
+    pub fn drive(&mut self, ready: bool, registry: &Registry) -> Option<Outcome> {
+        let now = clock::now().mono;
+        if !ready && self.deadline().is_none_or(|at| at > now) {
+            return None;
+        }
+        let result = self.client.ready(registry, now)?;
+        Some(result.map(answer_of).map_err(|failure| failure.to_string()))
+    }
+
+    /// When [`Outlet::drive`] is due at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.client.deadline()
+    }
+}
+
+fn answer_of(response: Response) -> Answer {
+    let now_s = clock::now().wall_s;
+    let retry_after = response.retry_after.map(|retry| match retry {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+        RetryAfter::Date(at_s) => {
+            // By the peer's own clock where it tells it: ours may be wrong.
+            let now_s = response.date.map_or(now_s, |date| date as f64);
+            Duration::from_secs_f64((at_s as f64 - now_s).clamp(0.0, 86_400.0))
+        }
+    });
+    let excerpt: Vec<u8> = response.body.into_iter().take(EXCERPT_BYTES_MAX).collect();
+    Answer { status: response.status, retry_after, excerpt: String::from_utf8_lossy(&excerpt).into_owned() }
+}
