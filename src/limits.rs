@@ -262,6 +262,12 @@ pub const LIST_NAMES_MAX: usize = 4096;
 
 // Connections and children
 
+/// The slowest link reckoned with, in bytes a second: a poor GPRS connection.
+pub const SLOWEST_LINK_BYTES_PER_S: u64 = 4_000;
+
+/// The longest time that is added to an exchange for the transfer of its body, in seconds.
+pub const TRANSFER_S_MAX: u64 = 120;
+
 /// Seconds for a connect to the last address left.
 pub const CONNECT_S: u64 = 10;
 

@@ -8,6 +8,7 @@ use super::clock;
 use super::http_client::{ExchangeLimits, HttpClient};
 use super::setup::Intake;
 use crate::agent::Answer;
+use crate::limits::{SLOWEST_LINK_BYTES_PER_S, TRANSFER_S_MAX};
 use crate::protocol::http::{Response, RetryAfter};
 
 /// Bytes of an answer that are kept for the log.
@@ -39,8 +40,8 @@ impl Outlet {
 
     /// Sends a payload. Only an early failure is told here.
     pub fn post(&mut self, body: Vec<u8>, registry: &Registry, now: Instant) -> Option<Outcome> {
-        let request = self.intake.request(body);
-        let started = self.client.start(request, ExchangeLimits::default(), registry, now);
+        let limits = limits_for(body.len());
+        let started = self.client.start(self.intake.request(body), limits, registry, now);
         started.err().map(|failure| Err(failure.to_string()))
     }
 
@@ -60,6 +61,19 @@ impl Outlet {
     }
 }
 
+/// The kernel takes a body at once, however slow the link is: what it needs on the slowest link that is
+/// reckoned with comes on top, so that a large batch on a poor link arrives instead of being cut off and
+/// sent again and again.
+fn limits_for(body_bytes: usize) -> ExchangeLimits {
+    let transfer_s = (body_bytes as u64 / SLOWEST_LINK_BYTES_PER_S).min(TRANSFER_S_MAX);
+    let limits = ExchangeLimits::default();
+    ExchangeLimits {
+        reused_first_byte_s: limits.reused_first_byte_s + transfer_s,
+        total_s: limits.total_s + transfer_s,
+        ..limits
+    }
+}
+
 fn answer_of(response: Response) -> Answer {
     let now_s = clock::now().wall_s;
     let retry_after = response.retry_after.map(|retry| match retry {
@@ -72,4 +86,18 @@ fn answer_of(response: Response) -> Answer {
     });
     let excerpt: Vec<u8> = response.body.into_iter().take(EXCERPT_BYTES_MAX).collect();
     Answer { status: response.status, retry_after, excerpt: String::from_utf8_lossy(&excerpt).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_body_gets_the_time_a_slow_link_needs() {
+        let usual = ExchangeLimits::default();
+        assert_eq!(limits_for(1_000), usual, "what fits a moment");
+        assert_eq!(limits_for(200_000).total_s, usual.total_s + 50);
+        assert_eq!(limits_for(200_000).reused_first_byte_s, usual.reused_first_byte_s + 50);
+        assert_eq!(limits_for(usize::MAX).total_s, usual.total_s + TRANSFER_S_MAX);
+    }
 }
