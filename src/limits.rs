@@ -36,6 +36,12 @@ pub const UNSTAMPED_MAX: usize = 2_000;
 /// Bytes of wrapped records merged into one batch; what is left waits for the next batch.
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
+/// Delivered points of counts and rates that are remembered; the oldest are forgotten.
+pub const DELIVERED_POINTS_MAX: usize = 4_096;
+
+/// How many seconds a late point is moved at most.
+pub const SECONDS_MOVED_MAX: i64 = 600;
+
 /// Keys removed by one acknowledging transaction (more where a single series has more).
 pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
 

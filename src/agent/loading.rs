@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 
-use super::{Cx, Settings, Stream};
+use super::{Cx, Stream};
 use crate::limits::{CHUNK_KEYS, LOG_CHUNK_BYTES_MAX, LOG_RECORD_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, QueueError, Scored};
@@ -65,9 +65,9 @@ impl Loading {
     /// The oldest records of the queue, at most as many as one request may have. A batch ends with a second
     /// where it can: of a series that has more points on that second, the next batch would overwrite what this
     /// one sends.
-    pub fn from_queue(stream: Stream, settings: &Settings) -> Loading {
+    pub fn from_queue(stream: Stream, cx: &Cx<'_>) -> Loading {
         let listing = Listing {
-            keys_max: stream.records_max(settings),
+            keys_max: stream.records_max(cx.settings),
             rank: 0,
             keys: KeyList::default(),
             listed: HashSet::new(),
@@ -75,19 +75,19 @@ impl Loading {
             second: f64::NEG_INFINITY,
             before_second: 0,
         };
-        Loading::new(stream, Phase::Keys(listing), settings)
+        Loading::new(stream, Phase::Keys(listing), cx)
     }
 
     /// These records.
-    pub fn named(stream: Stream, keys: KeyList, settings: &Settings) -> Loading {
-        Loading::new(stream, Phase::of(stream, keys), settings)
+    pub fn named(stream: Stream, keys: KeyList, cx: &Cx<'_>) -> Loading {
+        Loading::new(stream, Phase::of(stream, keys), cx)
     }
 
-    fn new(stream: Stream, phase: Phase, settings: &Settings) -> Loading {
+    fn new(stream: Stream, phase: Phase, cx: &Cx<'_>) -> Loading {
         Loading {
             stream,
             phase,
-            batch: stream.batch(settings),
+            batch: stream.batch(cx.settings, cx.delivered),
             unusable: KeyList::default(),
             reasons: Counters::new(),
             more: false,

@@ -22,13 +22,15 @@ mod simulation;
 mod stream;
 mod warnings;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::collect::{Collector, HostFiles};
 use crate::limits::SHUTDOWN_S;
 use crate::protocol::redis::Value;
 use crate::queue::Entry;
-use crate::release::Random;
+use crate::release::{Delivered, Random};
 use crate::telemetry::{self, Counters, Telemetry};
 pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
 pub use stream::{PerStream, Stream};
@@ -63,6 +65,7 @@ struct Shared {
     warnings: Warnings,
     random: Random,
     ids: Ids,
+    delivered: Rc<RefCell<Delivered>>,
     stopping: bool,
 }
 
@@ -75,6 +78,7 @@ struct Cx<'a> {
     warnings: &'a mut Warnings,
     random: &'a mut Random,
     ids: &'a mut Ids,
+    delivered: &'a Rc<RefCell<Delivered>>,
     actions: &'a mut Vec<Action>,
     stopping: bool,
 }
@@ -100,6 +104,7 @@ impl Shared {
             warnings: &mut self.warnings,
             random: &mut self.random,
             ids: &mut self.ids,
+            delivered: &self.delivered,
             actions,
             stopping: self.stopping,
         }
@@ -133,6 +138,7 @@ impl Agent {
                 warnings: Warnings::default(),
                 ids: Ids::new(&mut random),
                 random,
+                delivered: Rc::default(),
                 stopping: false,
             },
         }

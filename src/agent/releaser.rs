@@ -222,7 +222,7 @@ impl Releaser {
         };
         let expired = queue::scored_members(expired)?;
         if expired.is_empty() {
-            self.load(Loading::from_queue(self.stream, cx.settings), cx);
+            self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
             let keys = one_by_one(Scored::members(&expired));
             self.remove(keys, Why::Dropped("expired"), Then::Expire, cx);
@@ -270,6 +270,7 @@ impl Releaser {
         self.backoff.succeeded();
         cx.warnings.recovered(self.stream.topic());
         self.stream.note_dispatched(&payload, cx.telemetry);
+        cx.delivered.borrow_mut().accepted(&payload.delivers);
         let contents = self.stream.contents(&payload);
         let (raw, compressed) = (payload.raw_bytes, payload.compressed_bytes);
         log::info!("released {contents} in {took:.1?}: {raw} bytes, {compressed} compressed");
@@ -342,9 +343,9 @@ impl Releaser {
             self.finish(!self.more && self.parts.is_empty());
             self.parts.clear();
         } else if let Some(part) = self.parts.pop() {
-            self.load(Loading::named(self.stream, part, cx.settings), cx);
+            self.load(Loading::named(self.stream, part, cx), cx);
         } else if std::mem::take(&mut self.more) {
-            self.load(Loading::from_queue(self.stream, cx.settings), cx);
+            self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
             self.finish(true);
         }

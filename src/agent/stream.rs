@@ -1,8 +1,11 @@
 //! The two streams of release, and everything that sets them apart: all else is one state machine.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::{Settings, Timer};
 use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
-use crate::release::{Batch, Common, LogBatch, Payload, SeriesBatch};
+use crate::release::{Batch, Common, Delivered, LogBatch, Payload, SeriesBatch};
 use crate::telemetry::Telemetry;
 
 /// What is released to an intake of its own.
@@ -98,10 +101,10 @@ impl Stream {
     }
 
     /// A batch without records.
-    pub(super) fn batch(self, settings: &Settings) -> Box<dyn Batch> {
+    pub(super) fn batch(self, settings: &Settings, delivered: &Rc<RefCell<Delivered>>) -> Box<dyn Batch> {
         let common = Common { host: settings.host.clone(), tags: settings.global_tags.clone() };
         match self {
-            Stream::Metrics => Box::new(SeriesBatch::new(common)),
+            Stream::Metrics => Box::new(SeriesBatch::new(common, Rc::clone(delivered))),
             Stream::Logs => Box::new(LogBatch::new(&common)),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod batch;
+pub mod delivered;
 pub mod keys;
 mod log_entry;
 pub mod logs;
@@ -16,6 +17,7 @@ pub mod series;
 
 pub use backoff::{Backoff, Random};
 pub use batch::{Batch, Common, Fit, RecordError};
+pub use delivered::Delivered;
 pub use keys::KeyList;
 pub use logs::LogBatch;
 pub use outcome::{Outcome, outcome};

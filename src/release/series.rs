@@ -8,9 +8,12 @@
 //! would overwrite each other at Datadog (the last one wins), so they are merged: counts and rates add up,
 //! of gauges the later one stays.
 
+use std::cell::RefCell;
 use std::collections::btree_map::{BTreeMap, Entry, IntoIter};
+use std::rc::Rc;
 
 use super::batch::{Batch, Common, Fit, RecordError};
+use super::delivered::Delivered;
 use super::keys::KeyList;
 use super::payload::{Payload, PayloadWriter, Source};
 use super::record::WrappedRecord;
@@ -18,7 +21,7 @@ use crate::limits::{BATCH_BYTES_MAX, PAYLOAD_SERIES_PER_SLICE};
 use crate::metric::{Number, SeriesKind, Tags, json};
 
 /// What makes points one series at Datadog, in the order the payload has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesKey {
     /// Metric name, unescaped.
     pub name: String,
@@ -50,14 +53,15 @@ pub struct MergedPoint {
 #[derive(Debug)]
 pub struct SeriesBatch {
     common: Common,
+    delivered: Rc<RefCell<Delivered>>,
     series: BTreeMap<SeriesKey, Merged>,
     bytes: usize,
 }
 
 impl SeriesBatch {
     /// No series yet.
-    pub fn new(common: Common) -> SeriesBatch {
-        SeriesBatch { common, series: BTreeMap::new(), bytes: 0 }
+    pub fn new(common: Common, delivered: Rc<RefCell<Delivered>>) -> SeriesBatch {
+        SeriesBatch { common, delivered, series: BTreeMap::new(), bytes: 0 }
     }
 }
 
@@ -82,7 +86,8 @@ impl Batch for SeriesBatch {
     }
 
     fn into_writer(self: Box<Self>) -> PayloadWriter {
-        let source = Series { series: self.series.into_iter(), common: self.common };
+        let SeriesBatch { common, delivered, series, .. } = *self;
+        let source = Series { series: series.into_iter(), common, delivered };
         PayloadWriter::new(Box::new(source), Payload::default())
     }
 }
@@ -91,6 +96,7 @@ impl Batch for SeriesBatch {
 struct Series {
     series: IntoIter<SeriesKey, Merged>,
     common: Common,
+    delivered: Rc<RefCell<Delivered>>,
 }
 
 impl Source for Series {
@@ -105,6 +111,7 @@ impl Source for Series {
                 payload.first = key.name.clone();
             }
             payload.items += 1;
+            merged.avoid(&self.delivered.borrow(), &key, &mut payload.delivers);
             let points = merged.points.len();
             merged.points.retain(|_, point| point.value.is_finite());
             payload.points += merged.points.len();
@@ -117,6 +124,24 @@ impl Source for Series {
 }
 
 impl Merged {
+    /// Moves counts and rates off the seconds that were delivered before.
+    fn avoid(&mut self, delivered: &Delivered, key: &SeriesKey, delivers: &mut Vec<u64>) {
+        if key.kind == SeriesKind::Gauge {
+            return;
+        }
+        let seconds: Vec<i64> = self.points.keys().copied().collect();
+        for second in seconds {
+            let taken = |at| self.points.contains_key(&at);
+            let (free, point) = delivered.free_second(key, second, taken);
+            delivers.push(point);
+            if free != second
+                && let Some(moved) = self.points.remove(&second)
+            {
+                self.points.insert(free, moved);
+            }
+        }
+    }
+
     /// Moves the keys of the series' records to `list`, as a group.
     fn move_keys(&mut self, list: &mut KeyList) {
         for key in self.keys.drain(..) {
