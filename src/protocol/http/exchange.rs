@@ -140,8 +140,17 @@ impl Exchange {
         HEAD_BYTES_MAX.saturating_add(self.body_bytes_max.saturating_mul(2)).saturating_add(1024)
     }
 
+    /// At twice the length; before that as soon as the body can be too large, rather than when twice as much has
+    /// been kept for nothing.
+    fn next_parse_bytes(&self) -> usize {
+        let received = self.received.len();
+        let full = HEAD_BYTES_MAX.saturating_add(self.body_bytes_max);
+        let twice = received.saturating_mul(2).max(1);
+        if received < full { twice.min(full) } else { twice }
+    }
+
     fn parse(&mut self, eof: bool) -> Need {
-        self.parse_at_bytes = self.received.len().saturating_mul(2).max(1);
+        self.parse_at_bytes = self.next_parse_bytes();
         match decode(&self.received, eof, self.body_bytes_max) {
             Ok(Decoded::Complete { head, body, consumed_bytes }) => {
                 let reusable = !eof && consumed_bytes == self.received.len();

@@ -4,7 +4,7 @@
 //! Both are ordinary blocking `ureq` calls that cannot block: the transport fails with `WouldBlock` where a socket
 //! would wait. The transport interface of `ureq` is outside its promise of compatibility, so its version is pinned.
 
-use std::io::{Error as IoError, ErrorKind};
+use std::io::{Error as IoError, ErrorKind, Read as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -80,8 +80,13 @@ pub(super) fn decode(received: &Arc<Vec<u8>>, eof: bool, body_bytes_max: usize) 
     if body_bytes.is_some_and(|bytes| bytes > limit) {
         return Err(Error::BodyExceedsLimit(limit));
     }
-    match body.into_with_config().limit(limit).read_to_vec() {
-        Ok(body) => {
+    // What can be there of the body is taken at once: a vector that grows is in memory twice while it does.
+    let bytes_max = received.len().saturating_sub(head_bytes).min(body_bytes_max);
+    let mut bytes = Vec::with_capacity(bytes_max);
+    let mut reader = body.into_with_config().limit(limit).reader();
+    match reader.read_to_end(&mut bytes).map_err(Error::from) {
+        Ok(_) => {
+            let body = bytes;
             Ok(Decoded::Complete { head, body, consumed_bytes: peer.consumed.load(Ordering::Relaxed) })
         }
         Err(error) if would_block(&error) => {

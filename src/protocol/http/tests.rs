@@ -190,3 +190,15 @@ fn an_answer_without_end_is_cut_off() {
     }
     panic!("never refused");
 }
+
+#[test]
+fn a_body_that_is_too_large_is_not_kept_to_its_end() {
+    const CHUNK_BYTES: usize = 4096;
+    let body_bytes_max = 16 * HEAD_BYTES_MAX;
+    let mut exchange = Exchange::new(Request::get("example.com", "/"), body_bytes_max).unwrap();
+    exchange.input(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = [format!("{CHUNK_BYTES:x}\r\n").as_bytes(), &[b'x'; CHUNK_BYTES], b"\r\n"].concat();
+    while exchange.input(&chunk) == Need::More {}
+    let kept_bytes_max = HEAD_BYTES_MAX + body_bytes_max + 2 * CHUNK_BYTES;
+    assert!(exchange.received_bytes() <= kept_bytes_max, "{}", exchange.received_bytes());
+}
