@@ -100,6 +100,9 @@ pub const RETRY_AFTER_MAX_S: f64 = 600.0;
 /// How long Redis may take over the replies to one request.
 pub const REDIS_REPLY_S: u64 = 20;
 
+/// Texts of warnings that are remembered for a topic; the oldest is forgotten.
+pub const WARNINGS_PER_TOPIC_MAX: usize = 8;
+
 /// The same warning is shown at most once in this time.
 pub const WARN_EVERY_S: u64 = 300;
 

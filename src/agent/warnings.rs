@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use crate::limits::WARN_EVERY_S;
+use crate::limits::{WARN_EVERY_S, WARNINGS_PER_TOPIC_MAX};
 
 #[derive(Default)]
 pub(super) struct Warnings {
-    shown: BTreeMap<&'static str, Shown>,
+    /// By topic, the latest texts; the one shown last stands last.
+    shown: BTreeMap<&'static str, Vec<Shown>>,
 }
 
 struct Shown {
@@ -22,20 +23,26 @@ impl Warnings {
     /// Warns about a topic; a repetition of the same text goes to DEBUG until its time has come again.
     pub fn warn(&mut self, topic: &'static str, text: &dyn Display, now: Instant) {
         let text = text.to_string();
-        if let Some(shown) = self.shown.get_mut(topic)
-            && shown.text == text
-            && now.saturating_duration_since(shown.at) < Duration::from_secs(WARN_EVERY_S)
-        {
-            shown.times += 1;
-            log::debug!("{topic}: {text}");
-            return;
+        let shown = self.shown.entry(topic).or_default();
+        let known = shown.iter().position(|known| known.text == text);
+        let mut times = 0;
+        if let Some(known) = known {
+            let warning = &mut shown[known];
+            if now.saturating_duration_since(warning.at) < Duration::from_secs(WARN_EVERY_S) {
+                warning.times += 1;
+                log::debug!("{topic}: {text}");
+                return;
+            }
+            times = shown.remove(known).times;
         }
-        let before = self.shown.get(topic).filter(|shown| shown.text == text).map_or(0, |shown| shown.times);
-        match before {
+        match times {
             0 => log::warn!("{topic}: {text}"),
-            _ => log::warn!("{topic}: {text} ({before} more times since the last warning)"),
+            _ => log::warn!("{topic}: {text} ({times} more times since the last warning)"),
         }
-        self.shown.insert(topic, Shown { at: now, text, times: 0 });
+        if shown.len() == WARNINGS_PER_TOPIC_MAX {
+            shown.remove(0);
+        }
+        shown.push(Shown { at: now, text, times: 0 });
     }
 
     /// The topic is well again: says so if it was not.
@@ -43,5 +50,37 @@ impl Warnings {
         if self.shown.remove(topic).is_some() {
             log::info!("{topic}: works again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_shown(warnings: &Warnings) -> Vec<(&str, u64)> {
+        warnings.shown["topic"].iter().map(|shown| (shown.text.as_str(), shown.times)).collect()
+    }
+
+    #[test]
+    fn texts_that_take_turns_are_each_shown_once() {
+        let (mut warnings, start) = (Warnings::default(), Instant::now());
+        for second in 0..10 {
+            let text = if second % 2 == 0 { "slow" } else { "late" };
+            warnings.warn("topic", &text, start + Duration::from_secs(second));
+        }
+        assert_eq!(last_shown(&warnings), [("slow", 4), ("late", 4)]);
+        warnings.warn("topic", &"slow", start + Duration::from_secs(WARN_EVERY_S));
+        assert_eq!(last_shown(&warnings), [("late", 4), ("slow", 0)], "shown again, with its count");
+        warnings.recovered("topic");
+        assert!(warnings.shown.is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_the_texts() {
+        let mut warnings = Warnings::default();
+        for n in 0..100 {
+            warnings.warn("topic", &n, Instant::now());
+        }
+        assert_eq!(warnings.shown["topic"].len(), WARNINGS_PER_TOPIC_MAX);
     }
 }
