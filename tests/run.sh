@@ -17,6 +17,8 @@ readonly TEST_LIMIT=${CHOUETTE_TEST_LIMIT:-40m}
 # program → Debian package
 missing_packages() {
     command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
+    # Bash has a `kill` of its own; the tests need the program.
+    type -P kill >/dev/null || echo procps
     command -v redis-server >/dev/null || echo redis-server
     command -v victoria-metrics >/dev/null || echo victoria-metrics
     if [[ -z ${CHOUETTE_TEST_PYTHON:-} && ! -x $VENV/bin/python ]]; then

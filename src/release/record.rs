@@ -2,9 +2,21 @@
 //! `{"metric": "a.b", "tags": ["k:v"], "points": [[1600000000.5, 1]], "type": "count", "interval": 10}`.
 
 use super::batch::RecordError;
-use super::series::SeriesKey;
 use crate::metric::json::{JsonError, Reader};
 use crate::metric::{Number, SeriesKind, Tags};
+
+/// What makes points one series at Datadog, in the order the payload has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesKey {
+    /// Metric name, unescaped.
+    pub name: String,
+    /// Canonical tags, without the global ones.
+    pub tags: Tags,
+    /// Count, gauge or rate.
+    pub kind: SeriesKind,
+    /// Seconds a point covers.
+    pub interval_s: Option<u32>,
+}
 
 /// A record that was read.
 #[derive(Debug, PartialEq)]

@@ -16,22 +16,9 @@ use super::batch::{Batch, Common, Fit, RecordError};
 use super::delivered::Delivered;
 use super::keys::KeyList;
 use super::payload::{Payload, PayloadWriter, Source};
-use super::record::WrappedRecord;
+use super::record::{SeriesKey, WrappedRecord};
 use crate::limits::{BATCH_BYTES_MAX, PAYLOAD_SERIES_PER_SLICE};
-use crate::metric::{Number, SeriesKind, Tags, json};
-
-/// What makes points one series at Datadog, in the order the payload has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SeriesKey {
-    /// Metric name, unescaped.
-    pub name: String,
-    /// Canonical tags, without the global ones.
-    pub tags: Tags,
-    /// Count, gauge or rate.
-    pub kind: SeriesKind,
-    /// Seconds a point covers.
-    pub interval_s: Option<u32>,
-}
+use crate::metric::{Number, SeriesKind, json};
 
 /// The merged points of a series and the keys of the records they came from.
 #[derive(Debug, Default)]

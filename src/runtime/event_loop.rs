@@ -17,17 +17,8 @@ use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
 use super::timer_wheel::TimerWheel;
+use super::tokens::{LOGS, METRICS, PLUGINS, REDIS, SIGNALS};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
-
-const SIGNALS: Token = Token(0);
-/// Tokens of the connections; each owns the next one too, for its resolver.
-pub const REDIS: Token = Token(2);
-/// See [`REDIS`].
-pub const METRICS: Token = Token(4);
-/// See [`REDIS`].
-pub const LOGS: Token = Token(6);
-/// The collectors' own; see [`PluginIo`].
-const PLUGINS: Token = Token(16);
 
 const EVENTS_PER_TURN: usize = 64;
 

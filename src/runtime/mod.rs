@@ -19,3 +19,4 @@ pub mod setup;
 pub mod signals;
 pub mod timer_wheel;
 pub mod tls;
+pub mod tokens;

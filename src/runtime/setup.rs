@@ -10,7 +10,7 @@ use super::plugin_io::Server;
 use super::proxy::Proxy;
 use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
-use super::{clock, event_loop};
+use super::{clock, tokens};
 use crate::agent::{PerStream, Settings};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
@@ -59,7 +59,7 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
         collectors: collectors(config)?,
         servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
-        redis: RedisLink::new(endpoint, log_in, event_loop::REDIS, clock::now().mono, seed),
+        redis: RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed),
         intakes: intakes(config)?,
     })
 }
