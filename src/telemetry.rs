@@ -10,7 +10,7 @@ use crate::metric::{Number, Point, Series, SeriesKind, Tags};
 
 /// Size of the wrapped queue before a release; gauge.
 pub const QUEUED_METRICS: &str = "chouette.queued.metrics";
-/// Series delivered; count.
+/// Points delivered; count.
 pub const DISPATCHED_METRICS_NUMBER: &str = "chouette.dispatched.metrics.number";
 /// Compressed bytes of delivered payloads; count.
 pub const DISPATCHED_METRICS_BYTES: &str = "chouette.dispatched.metrics.bytes";
@@ -57,8 +57,8 @@ impl Telemetry {
     }
 
     /// Counts a delivered payload of series.
-    pub fn dispatched_metrics(&mut self, series: u64, compressed_bytes: u64) {
-        self.dispatched_metrics.add(series, compressed_bytes);
+    pub fn dispatched_metrics(&mut self, points: u64, compressed_bytes: u64) {
+        self.dispatched_metrics.add(points, compressed_bytes);
     }
 
     /// Counts a delivered payload of logs.

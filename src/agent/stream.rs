@@ -118,10 +118,10 @@ impl Stream {
 
     /// Counts a delivered payload.
     pub(super) fn note_dispatched(self, payload: &Payload, telemetry: &mut Telemetry) {
-        let (items, compressed_bytes) = (payload.items as u64, payload.compressed_bytes as u64);
+        let compressed_bytes = payload.compressed_bytes as u64;
         match self {
-            Stream::Metrics => telemetry.dispatched_metrics(items, compressed_bytes),
-            Stream::Logs => telemetry.dispatched_logs(items, compressed_bytes),
+            Stream::Metrics => telemetry.dispatched_metrics(payload.points as u64, compressed_bytes),
+            Stream::Logs => telemetry.dispatched_logs(payload.items as u64, compressed_bytes),
         }
         for (reason, count) in &payload.left_out {
             telemetry.dropped(reason, *count);
