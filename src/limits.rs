@@ -116,6 +116,7 @@ pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
 pub const QUEUE_SIZES_MAX: usize = 60;
 
 const _: () = assert!(BATCH_BYTES_MAX * 2 < INTAKE_RAW_BYTES_MAX);
+const _: () = assert!(BATCH_BYTES_MAX < INTAKE_COMPRESSED_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BYTES_MAX + 2 <= LOG_BODY_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 

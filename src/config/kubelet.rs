@@ -8,9 +8,6 @@ use super::error::ValueError;
 use super::{Exposure, Mistake, secret};
 use crate::protocol::url::{Url, UrlError, bracketed, split_authority};
 
-/// The port of a kubelet.
-pub const KUBELET_PORT: u16 = 10250;
-
 /// How to reach the kubelet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubelet {
