@@ -60,13 +60,7 @@ impl Collectors {
                 );
                 continue;
             }
-            let mut reading = Reading::new(&*self.files);
-            let result = slot.collector.begin(&mut reading);
-            let Reading { gauges, questions, .. } = reading;
-            outbox.push_readings(gauges, cx);
-            slot.note(result);
-            self.ask(index, questions, outbox, cx);
-            self.settle(index, cx);
+            self.read(index, |collector, reading| collector.begin(reading), outbox, cx);
         }
     }
 
@@ -78,11 +72,26 @@ impl Collectors {
         if matches!(reply, Reply::Http(_) | Reply::Redis(_)) {
             slot.open = slot.open.saturating_sub(1);
         }
+        self.read(index, |collector, reading| collector.reply(ticket, reply, reading), outbox, cx);
+    }
+
+    /// Lets a collector go on, and takes what it has read, asks and could not read.
+    fn read(
+        &mut self,
+        index: usize,
+        go_on: impl FnOnce(&mut dyn Collector, &mut Reading<'_>) -> Result<(), CollectError>,
+        outbox: &mut Outbox,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
         let mut reading = Reading::new(&*self.files);
-        let result = slot.collector.reply(ticket, reply, &mut reading);
+        if let Err(error) = go_on(&mut *slot.collector, &mut reading) {
+            slot.error.absorb(error);
+        }
         let Reading { gauges, questions, .. } = reading;
         outbox.push_readings(gauges, cx);
-        slot.note(result);
         self.ask(index, questions, outbox, cx);
         self.settle(index, cx);
     }
@@ -177,14 +186,6 @@ impl Collectors {
                 cx.telemetry.collector_failed(name);
                 cx.warnings.warn(name, &error, cx.now.mono);
             }
-        }
-    }
-}
-
-impl Slot {
-    fn note(&mut self, result: Result<(), CollectError>) {
-        if let Err(error) = result {
-            self.error.absorb(error);
         }
     }
 }

@@ -325,8 +325,8 @@ impl Agent {
 
     /// Nothing is in flight that could still be finished.
     fn is_settled(&self) -> bool {
-        let redis_done = !self.shared.line.is_up() || (self.flusher.is_idle() && self.outbox.is_settled());
         let is_up = self.shared.line.is_up();
+        let redis_done = !is_up || (self.flusher.is_idle() && self.outbox.is_settled());
         redis_done
             && self.releasers.iter().all(|releaser| releaser.is_idle() || !is_up && !releaser.is_sending())
     }

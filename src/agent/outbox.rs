@@ -53,7 +53,8 @@ impl Outbox {
             return;
         }
         self.storing = self.entries.len().min(STORE_SERIES_MAX);
-        let request = queue::store_entries(WRAPPED_METRICS, self.entries.iter().take(self.storing));
+        let entries = self.entries.make_contiguous();
+        let request = queue::store_entries(WRAPPED_METRICS, &entries[..self.storing]);
         cx.line.submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
     }
 

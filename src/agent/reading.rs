@@ -14,7 +14,7 @@ use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
 use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, QueueError, Scored};
+use crate::queue::{self, CLAIMED_METRICS, QueueError, Scored};
 use crate::telemetry::Counters;
 
 /// See the module.
@@ -175,7 +175,8 @@ impl Reading {
     }
 
     fn ask_for_keys(&mut self, request: &mut Request) {
-        queue::read_keys(request, self.asked - self.removed, CHUNK_KEYS);
+        let rank = (self.asked - self.removed) as usize;
+        queue::key_chunk(request, CLAIMED_METRICS, rank, CHUNK_KEYS);
         self.asked += CHUNK_KEYS as u64;
     }
 
@@ -187,7 +188,7 @@ impl Reading {
         }
         let keys = std::mem::take(&mut self.next_keys);
         let mut request = Request::new();
-        queue::read_chunk(&mut request, &keys);
+        queue::value_chunk(&mut request, CLAIMED_METRICS, Scored::members(&keys));
         self.ask_for_keys(&mut request);
         self.awaiting = Awaiting::Chunk(keys);
         Some(request)

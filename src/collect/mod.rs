@@ -62,6 +62,18 @@ pub struct MetricDoc {
     pub group: &'static str,
 }
 
+impl MetricDoc {
+    /// A row of a plugin's table.
+    pub const fn new(
+        name: &'static str,
+        tags: &'static [&'static str],
+        unit: &'static str,
+        group: &'static str,
+    ) -> MetricDoc {
+        MetricDoc { name, tags, unit, group }
+    }
+}
+
 /// What the configuration says about each plugin.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

@@ -66,22 +66,6 @@ pub fn claimed_size() -> Request {
     request
 }
 
-/// Asks for `count` claimed keys from a rank on, oldest first.
-pub fn read_keys(request: &mut Request, rank: u64, count: usize) {
-    let last = rank + count as u64 - 1;
-    request.push(cmd("ZRANGE").arg(CLAIMED_METRICS.keys).arg(rank).arg(last).arg("WITHSCORES"));
-}
-
-/// Asks for the values of claimed keys. There must be at least one.
-pub fn read_chunk(request: &mut Request, keys: &[Scored]) {
-    let mut command = cmd("HMGET");
-    command.arg(CLAIMED_METRICS.values);
-    for scored in keys {
-        command.arg(&scored.member[..]);
-    }
-    request.push(&command);
-}
-
 /// Removes the keys of the oldest `count` claimed records.
 pub fn remove_first(request: &mut Request, count: u64) {
     if count > 0 {

@@ -9,8 +9,7 @@ mod reply;
 mod wrapped;
 
 pub use claim::{
-    Survey, claim, claimed_size, discard, finish_claim, read_chunk, read_keys, remove_first, return_to_raw,
-    survey, watch_claim,
+    Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey, watch_claim,
 };
 pub use reply::{
     QueueError, Scored, claimed_now, exists, queued, scored_members, size_of, survey_of, transaction,

@@ -31,11 +31,10 @@ pub fn store(request: &mut Request, queue: Queue, entries: &[Entry]) {
 }
 
 /// Stores entries in a transaction of their own.
-pub fn store_entries<'a>(queue: Queue, entries: impl Iterator<Item = &'a Entry>) -> Request {
-    let entries: Vec<Entry> = entries.cloned().collect();
+pub fn store_entries(queue: Queue, entries: &[Entry]) -> Request {
     let mut request = Request::new();
     request.begin();
-    store(&mut request, queue, &entries);
+    store(&mut request, queue, entries);
     request.commit();
     request
 }

@@ -31,8 +31,14 @@ impl Backoff {
         self.failures = self.failures.saturating_sub(2);
     }
 
+    /// Begins anew: what failed is known to be well.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
     /// Whether the last attempts failed.
-    pub fn is_failing(&self) -> bool {
+    #[cfg(test)]
+    fn is_failing(&self) -> bool {
         self.failures > 0
     }
 }

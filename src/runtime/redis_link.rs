@@ -150,9 +150,7 @@ impl RedisLink {
             State::LoggingIn(session) => self.state = State::Up(session),
             other => self.state = other,
         }
-        while self.backoff.is_failing() {
-            self.backoff.succeeded();
-        }
+        self.backoff.reset();
         events.push(LinkEvent::Up);
         Ok(())
     }

@@ -27,14 +27,14 @@ pub const PLUGIN: Plugin = Plugin {
 };
 
 const METRICS: &[MetricDoc] = &[
-    doc(cpu::PERCENTAGE, &[], "percent", Group::Cpu),
-    doc(filesystem::USED, &["device"], "byte", Group::Fs),
-    doc(filesystem::FREE, &["device"], "byte", Group::Fs),
-    doc(load::LOAD, &["period"], "runnable tasks", Group::La),
-    doc(memory::USED, &[], "byte", Group::Ram),
-    doc(memory::AVAILABLE, &[], "byte", Group::Ram),
-    doc(network::SENT, &["iface"], "byte", Group::Network),
-    doc(network::RECEIVED, &["iface"], "byte", Group::Network),
+    MetricDoc::new(cpu::PERCENTAGE, &[], "percent", Group::Cpu.word()),
+    MetricDoc::new(filesystem::USED, &["device"], "byte", Group::Fs.word()),
+    MetricDoc::new(filesystem::FREE, &["device"], "byte", Group::Fs.word()),
+    MetricDoc::new(load::LOAD, &["period"], "runnable tasks", Group::La.word()),
+    MetricDoc::new(memory::USED, &[], "byte", Group::Ram.word()),
+    MetricDoc::new(memory::AVAILABLE, &[], "byte", Group::Ram.word()),
+    MetricDoc::new(network::SENT, &["iface"], "byte", Group::Network.word()),
+    MetricDoc::new(network::RECEIVED, &["iface"], "byte", Group::Network.word()),
 ];
 
 /// A part of the board that can be switched on by its word.
@@ -148,15 +148,6 @@ impl Host {
         }
         error.into_result()
     }
-}
-
-const fn doc(
-    name: &'static str,
-    tags: &'static [&'static str],
-    unit: &'static str,
-    group: Group,
-) -> MetricDoc {
-    MetricDoc { name, tags, unit, group: group.word() }
 }
 
 /// What process 1 sees where the root is foreign and lets it be read, otherwise what this process sees.

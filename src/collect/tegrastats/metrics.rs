@@ -20,18 +20,18 @@ const CPU_FREQUENCY: &str = "Chouette.tegrastats.cpu.frequency";
 
 /// Every metric of the plugin.
 pub(super) const METRICS: &[MetricDoc] = &[
-    doc(RAM_USED, &[], "byte", Group::Ram),
-    doc(RAM_FREE, &[], "byte", Group::Ram),
-    doc(TEMPERATURE, &["zone"], "degree Celsius", Group::Temp),
-    doc(POWER, &["rail"], "milliwatt", Group::Power),
-    doc(GPU_LOAD, &[], "percent", Group::Gpu),
-    doc(GPU_FREQUENCY, &[], "hertz", Group::Gpu),
-    doc(EMC_LOAD, &[], "percent", Group::Emc),
-    doc(EMC_FREQUENCY, &[], "hertz", Group::Emc),
-    doc(SWAP_USED, &[], "byte", Group::Swap),
-    doc(SWAP_FREE, &[], "byte", Group::Swap),
-    doc(CPU_LOAD, &["core"], "percent", Group::Cpu),
-    doc(CPU_FREQUENCY, &["core"], "hertz", Group::Cpu),
+    MetricDoc::new(RAM_USED, &[], "byte", Group::Ram.word()),
+    MetricDoc::new(RAM_FREE, &[], "byte", Group::Ram.word()),
+    MetricDoc::new(TEMPERATURE, &["zone"], "degree Celsius", Group::Temp.word()),
+    MetricDoc::new(POWER, &["rail"], "milliwatt", Group::Power.word()),
+    MetricDoc::new(GPU_LOAD, &[], "percent", Group::Gpu.word()),
+    MetricDoc::new(GPU_FREQUENCY, &[], "hertz", Group::Gpu.word()),
+    MetricDoc::new(EMC_LOAD, &[], "percent", Group::Emc.word()),
+    MetricDoc::new(EMC_FREQUENCY, &[], "hertz", Group::Emc.word()),
+    MetricDoc::new(SWAP_USED, &[], "byte", Group::Swap.word()),
+    MetricDoc::new(SWAP_FREE, &[], "byte", Group::Swap.word()),
+    MetricDoc::new(CPU_LOAD, &["core"], "percent", Group::Cpu.word()),
+    MetricDoc::new(CPU_FREQUENCY, &["core"], "hertz", Group::Cpu.word()),
 ];
 
 /// A part of the readings that can be switched on by its word.
@@ -123,13 +123,4 @@ fn push_named<T>(
         let tags = Tags::from_strings(&[format!("{key}:{item}")]);
         out.push(Gauge { name, tags, value: value(item_value) });
     }
-}
-
-const fn doc(
-    name: &'static str,
-    tags: &'static [&'static str],
-    unit: &'static str,
-    group: Group,
-) -> MetricDoc {
-    MetricDoc { name, tags, unit, group: group.word() }
 }
