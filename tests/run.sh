@@ -85,6 +85,10 @@ main() {
     if ((code == 124)); then
         echo "the tests took longer than $TEST_LIMIT" >&2
     fi
+    # The arguments pick tests; without any, everything runs.
+    if (($# == 0)); then
+        tests/faults.sh 2>&1 | tee -a "$log" || code=$?
+    fi
 
     echo
     # The line may stand behind the name of the test.

@@ -6,6 +6,8 @@
 
 pub mod agent;
 pub mod behaviour;
+pub mod bench;
+pub mod figures;
 pub mod http;
 pub mod intake;
 pub mod json;

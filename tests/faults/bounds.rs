@@ -1,0 +1,1 @@
+//! Each bound of `limits.rs` driven over: the documented rule, and the counter.

@@ -1,0 +1,1 @@
+//! Clocks that start wrong, step and stand still.

@@ -1,0 +1,1 @@
+//! Kill -9 anywhere: of the agent, of Redis, of both.

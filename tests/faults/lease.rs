@@ -1,0 +1,1 @@
+//! Two agents on one Redis.

@@ -1,0 +1,1 @@
+//! Secrets in files, and where they must not be seen.
