@@ -6,6 +6,9 @@
 /// Keys read from a queue at a time. One chunk of values is held in memory while it is parsed.
 pub const CHUNK_KEYS: usize = 500;
 
+/// How many values the first chunk asks for: how long they are is not known yet.
+pub const FIRST_CHUNK_KEYS: usize = 50;
+
 /// Estimated memory of the accumulators of one bucket. Beyond it what was read so far is committed as a
 /// part of the bucket: sums stay exact, a gauge or histogram of that bucket gets more than one point.
 pub const BUCKET_BYTES_MAX: usize = 12 << 20;
@@ -67,9 +70,6 @@ pub const LOG_RECORD_BYTES_MAX: usize = 8 << 20;
 /// Fields of a log record. One with more is dropped, reason `log_too_large`.
 pub const LOG_FIELDS_MAX: usize = 4_096;
 
-/// Bytes of log records read at a time; a single longer one is read alone.
-pub const LOG_CHUNK_BYTES_MAX: usize = 1 << 20;
-
 /// Bytes of a body compressed in one slice of work.
 pub const PAYLOAD_BYTES_PER_SLICE: usize = 64 << 10;
 
@@ -109,6 +109,25 @@ pub const WARN_EVERY_S: u64 = 300;
 /// A difference between the clocks that counts as a step of the wall clock.
 pub const CLOCK_STEP_S: f64 = 1.0;
 
+/// How many intervals the lease on Redis lasts: where its holder is gone, another agent takes it at the end of its
+/// second interval at the latest.
+pub const LEASE_INTERVALS: f64 = 1.5;
+
+/// The shortest lease, in seconds: the longest transaction on a slow board has to fit.
+pub const LEASE_S_MIN: f64 = 3.0;
+
+/// How far the clock has to be behind what Redis holds for readings to wait until it is set, in seconds.
+pub const CLOCK_BEHIND_S: f64 = 60.0;
+
+/// What is further ahead than this says nothing: it was stamped by a wrong clock itself. A week, in seconds.
+pub const CLOCK_BEHIND_S_MAX: f64 = 604_800.0;
+
+/// How long such a clock is doubted where nobody sets it, in seconds.
+pub const CLOCK_DOUBTED_S: u64 = 600;
+
+/// What a `Retry-After` is prolonged by at most, as a share of it and in seconds: it is told to a whole fleet.
+pub const RETRY_AFTER_JITTER: (f64, f64) = (0.25, 15.0);
+
 /// Shortest and longest wait before the first release after the start.
 pub const FIRST_RELEASE_S: (f64, f64) = (1.0, 10.0);
 
@@ -122,6 +141,19 @@ const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
 /// Bytes read from Redis before the loop looks at its other sources.
 pub const REDIS_READ_BYTES_PER_TURN: usize = 256 << 10;
+
+/// Bytes of strings in one reply of Redis that are read; what is beyond that is passed over and asked for again.
+pub const REPLY_BYTES_MAX: usize = 1 << 20;
+
+/// Longest line in a reply of Redis; a longer one costs the connection.
+pub const REPLY_LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Most elements of an array in a reply of Redis, and how deep arrays may stand in each other; what is beyond that
+/// costs the connection.
+pub const REPLY_ELEMENTS_MAX: usize = 1 << 20;
+
+/// See [`REPLY_ELEMENTS_MAX`].
+pub const REPLY_DEPTH_MAX: usize = 8;
 
 /// Exchanges of one collector that wait for a free connection; more are refused.
 pub const PLUGIN_QUESTIONS_MAX: usize = 1_024;

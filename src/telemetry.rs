@@ -51,6 +51,11 @@ impl Telemetry {
         }
     }
 
+    /// Counts what rules dropped.
+    pub fn dropped_all(&mut self, counts: &Counters) {
+        counts.iter().for_each(|(reason, count)| self.dropped(reason, *count));
+    }
+
     /// Counts a failed reading.
     pub fn collector_failed(&mut self, plugin: &'static str) {
         *self.collector_failed.entry(plugin).or_default() += 1;

@@ -1,21 +1,24 @@
 //! One transaction: the series of a bucket are stored and its records leave the claim, or neither happens.
 //!
-//! It is written piece by piece, each after the replies to the one before, so that a bucket of many
+//! It is carried out only while this agent holds the lease. It is written piece by piece, each after the replies to the one before, so that a bucket of many
 //! thousand series needs no buffer of that size.
 
-use super::ids::Ids;
 use super::line::Hold;
+use super::{Cx, lease};
 use crate::aggregate::Wrapper;
 use crate::aggregate::bucket::Contexts;
 use crate::limits::{STORE_BYTES_MAX, STORE_SERIES_MAX};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, Entry, QueueError, Scored, WRAPPED_METRICS};
+use crate::queue::{self, Entry, QueueError, Returned, WRAPPED_METRICS};
+use crate::telemetry::Counters;
 
 pub(super) struct Commit {
     contexts: Contexts,
-    returning: Vec<(Scored, Vec<u8>)>,
+    returning: Vec<Returned>,
     /// What is told of the records that are dropped.
     told: Vec<Entry>,
+    /// What is not, and is counted once the commit was carried out.
+    pub untold: Counters,
     last: bool,
     step: Step,
     /// Records it removes from the claim, and those among them that go back to the raw queue.
@@ -30,6 +33,10 @@ pub(super) struct Commit {
 #[derive(PartialEq)]
 enum Step {
     New,
+    /// It is being asked whose the lease is.
+    Guarding,
+    /// It is ours.
+    Guarded,
     /// Inside the transaction; a piece is under way or not.
     Open {
         sent: bool,
@@ -41,8 +48,8 @@ impl Commit {
     /// `last` removes the whole claim with it.
     pub fn new(
         contexts: Contexts,
-        returning: Vec<(Scored, Vec<u8>)>,
-        told: Vec<Entry>,
+        returning: Vec<Returned>,
+        (told, untold): (Vec<Entry>, Counters),
         records: u64,
         last: bool,
     ) -> Commit {
@@ -51,6 +58,7 @@ impl Commit {
             contexts,
             returning,
             told,
+            untold,
             last,
             step: Step::New,
             records,
@@ -60,19 +68,32 @@ impl Commit {
         }
     }
 
-    /// Whether the transaction was begun and not executed.
-    pub fn is_open(&self) -> bool {
-        matches!(self.step, Step::Open { .. })
+    /// Whether the line is held: by the transaction (true) or by the watch before it.
+    pub fn holds_line(&self) -> Option<bool> {
+        match self.step {
+            Step::New | Step::Executing => None,
+            Step::Guarding | Step::Guarded => Some(false),
+            Step::Open { .. } => Some(true),
+        }
     }
 
     pub fn wants_to_send(&self) -> bool {
-        matches!(self.step, Step::New | Step::Open { sent: false })
+        matches!(self.step, Step::New | Step::Guarded | Step::Open { sent: false })
     }
 
     /// The next piece. The last one ends the transaction.
-    pub fn next_request(&mut self, wrapper: &dyn Wrapper, interval_s: u32, ids: &mut Ids) -> (Request, Hold) {
-        let mut request = Request::new();
+    pub fn next_request(
+        &mut self,
+        wrapper: &dyn Wrapper,
+        interval_s: u32,
+        cx: &mut Cx<'_>,
+    ) -> (Request, Hold) {
         if self.step == Step::New {
+            self.step = Step::Guarding;
+            return (queue::guard(lease::lasts(cx.settings)), Hold::Keep);
+        }
+        let mut request = Request::new();
+        if self.step == Step::Guarded {
             request.begin();
             queue::return_to_raw(&mut request, &std::mem::take(&mut self.returning));
         }
@@ -81,7 +102,7 @@ impl Commit {
         let mut bytes = 0;
         while entries.len() < STORE_SERIES_MAX && bytes < STORE_BYTES_MAX {
             let wrapped = self.contexts.wrap_next(wrapper, interval_s, &mut |series| {
-                let entry = ids.entry(&series);
+                let entry = cx.ids.entry(&series);
                 bytes += entry.json.len();
                 entries.push(entry);
             });
@@ -106,14 +127,19 @@ impl Commit {
     }
 
     /// Takes the replies to the last piece; true when the transaction was carried out.
-    pub fn confirm(&mut self, replies: &[Value]) -> Result<bool, QueueError> {
+    pub fn confirm(&mut self, replies: &[Value], name: &str) -> Result<bool, QueueError> {
         match &mut self.step {
+            Step::Guarding => {
+                queue::guarded(replies, name, false)?;
+                self.step = Step::Guarded;
+                Ok(false)
+            }
             Step::Executing => queue::transaction(replies).map(|_| true),
             Step::Open { sent } => {
                 *sent = false;
                 queue::queued(replies).map(|()| false)
             }
-            Step::New => Err(QueueError::Unexpected("a commit")),
+            Step::New | Step::Guarded => Err(QueueError::Unexpected("a commit")),
         }
     }
 }

@@ -85,6 +85,8 @@ pub enum Timer {
     Retry,
     /// The wait after a failed release of logs is over.
     RetryLogs,
+    /// Ask for the lease again.
+    Lease,
     /// What is in flight has had its time.
     Stop,
 }

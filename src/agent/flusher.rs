@@ -5,10 +5,12 @@
 //!    └── a claim is left from before ──┘
 //! ```
 //!
+//! Claim and commits are carried out only while this agent holds the lease.
 //! Any refusal or a lost connection gives the run up. What was claimed stays in Redis and is finished by
 //! the next run, so each record is stored exactly once: with its bucket's commit, or put back.
 
 use super::Cx;
+use super::lease;
 use super::line::{Hold, Owner};
 use super::reading::{self, Reading};
 use crate::ingest::record::RecordParser;
@@ -43,9 +45,9 @@ impl Flusher {
         self.failed
     }
 
-    /// Begins a run, unless one is under way or Redis is away.
+    /// Begins a run, unless one is under way, Redis is away or another agent is at it.
     pub fn start(&mut self, cx: &mut Cx<'_>) {
-        if self.is_idle() && cx.line.is_up() {
+        if self.is_idle() && cx.line.is_up() && cx.holding.is_held(cx.now.mono) {
             self.run = self.run.wrapping_add(1);
             self.state = State::Surveying;
             self.failed = false;
@@ -101,7 +103,7 @@ impl Flusher {
             self.begin_reading(false, cx);
         } else if survey.oldest_raw_s.is_some_and(|oldest| oldest < reading::open_from_s(cx)) {
             self.state = State::Watching;
-            self.submit(queue::watch_claim(), Hold::Keep, cx);
+            self.submit(queue::watch_claim(lease::lasts(cx.settings)), Hold::Keep, cx);
         } else {
             self.state = State::Idle;
         }
@@ -109,7 +111,7 @@ impl Flusher {
     }
 
     fn watched(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        if queue::exists(replies)? > 0 {
+        if queue::claims_there(replies, cx.holding.name())? > 0 {
             return Err(QueueError::Touched);
         }
         self.state = State::Claiming;
@@ -150,14 +152,28 @@ impl Flusher {
         }
     }
 
-    fn give_up(&mut self, error: &QueueError, cx: &mut Cx<'_>) {
+    /// The lease is this agent's anew: another one may have finished what this one had read of a claim.
+    pub fn new_term(&mut self, cx: &mut Cx<'_>) {
+        self.free_line(cx);
+        self.lost();
+        self.start(cx);
+    }
+
+    fn free_line(&self, cx: &mut Cx<'_>) {
         let open = match &self.state {
             State::Watching => Some(false),
-            State::Reading(reading) if reading.is_in_transaction() => Some(true),
+            State::Reading(reading) => reading.holds_line(),
             _ => None,
         };
         if let Some(in_transaction) = open {
             self.submit(queue::discard(in_transaction), Hold::Free, cx);
+        }
+    }
+
+    fn give_up(&mut self, error: &QueueError, cx: &mut Cx<'_>) {
+        self.free_line(cx);
+        if *error == QueueError::LeaseLost {
+            cx.holding.doubt();
         }
         self.lost();
         self.failed = true;

@@ -12,6 +12,7 @@ use crate::protocol::redis::Request;
 /// are not taken for those of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
+    Lease(u32),
     Flush(u32),
     Outbox(u32),
     Release(Stream, u32),

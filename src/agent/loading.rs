@@ -1,5 +1,4 @@
 //! Reads wrapped records into a batch: first the keys of the oldest ones, then their values, chunk by chunk
-//! (of a number of records, or of bytes where records may be long);
 //! or the values of named ones, when a refused batch is split.
 
 use std::collections::HashSet;
@@ -7,10 +6,10 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 
 use super::{Cx, Stream};
-use crate::limits::{CHUNK_KEYS, LOG_CHUNK_BYTES_MAX, LOG_RECORD_BYTES_MAX};
+use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, QueueError, Scored};
-use crate::release::{Batch, Fit, KeyList, RecordError};
+use crate::queue::{self, Found, Listed, QueueError};
+use crate::release::{Batch, Fit, KeyList};
 use crate::telemetry::Counters;
 
 pub(super) struct Loading {
@@ -26,18 +25,16 @@ pub(super) struct Loading {
 
 enum Phase {
     Keys(Listing),
-    /// Where records may be of any length: how long the values of these keys are.
-    Lengths(KeyList),
     Values(Values),
 }
 
 /// Values that are read in chunks.
 struct Values {
     keys: KeyList,
-    /// The lengths of all values, where they were asked for.
-    lengths: Option<Vec<u64>>,
-    asked: usize,
-    awaited: usize,
+    /// How many were read.
+    done: usize,
+    /// How many are asked for at once; few where they are long.
+    chunk_keys: usize,
 }
 
 /// The oldest keys of the queue.
@@ -80,7 +77,7 @@ impl Loading {
 
     /// These records.
     pub fn named(stream: Stream, keys: KeyList, cx: &Cx<'_>) -> Loading {
-        Loading::new(stream, Phase::of(stream, keys), cx)
+        Loading::new(stream, Phase::Values(Values::of(keys)), cx)
     }
 
     fn new(stream: Stream, phase: Phase, cx: &Cx<'_>) -> Loading {
@@ -100,14 +97,17 @@ impl Loading {
         let mut request = Request::new();
         match &mut self.phase {
             Phase::Keys(listing) => queue::key_chunk(&mut request, queue, listing.rank, CHUNK_KEYS),
-            Phase::Lengths(keys) if keys.is_empty() => return None,
-            Phase::Lengths(keys) => request = queue::value_lengths(queue, keys.keys(0..keys.len())),
             Phase::Values(values) => {
-                let chunk = values.next_chunk();
+                let chunk = values.chunk();
                 if chunk.is_empty() {
                     return None;
                 }
-                queue::value_chunk(&mut request, queue, values.keys.keys(chunk));
+                queue::value_chunk(
+                    &mut request,
+                    queue,
+                    values.keys.keys(chunk),
+                    self.stream.record_bytes_max(),
+                );
             }
         }
         Some(request)
@@ -116,30 +116,22 @@ impl Loading {
     /// Takes the reply to the last request.
     pub fn received(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<Next, QueueError> {
         const WHAT: QueueError = QueueError::Unexpected("a chunk of a wrapped queue");
-        if let Phase::Lengths(keys) = &mut self.phase {
-            if replies.len() != keys.len() {
-                return Err(WHAT);
-            }
-            let lengths = replies.iter().map(queue::size_of).collect::<Result<Vec<_>, _>>()?;
-            let keys = std::mem::take(keys);
-            self.choose(&keys, &lengths);
-            return Ok(self.next_request().map_or(Next::Loaded, Next::Ask));
-        }
         let reply = replies.into_iter().next().ok_or(WHAT)?;
         match &mut self.phase {
-            Phase::Lengths(_) => {}
             Phase::Keys(listing) => {
                 if listing.take(&queue::scored_members(&reply)?) {
                     let (keys, more) = listing.finish();
                     self.more = more;
-                    self.phase = Phase::of(self.stream, keys);
+                    self.phase = Phase::Values(Values::of(keys));
                 }
             }
             Phase::Values(values) => {
-                let found = queue::values_of(reply, values.awaited)?;
+                let chunk = values.chunk();
+                let found = queue::values_of(reply, chunk.len())
+                    .map_err(|error| error.about(self.stream.queue().values))?;
+                values.received(found.len());
                 let keys = std::mem::take(&mut values.keys);
-                let (first, last) = (values.asked - values.awaited, values.asked);
-                for (key, value) in keys.keys(first..last).zip(found) {
+                for (key, value) in keys.keys(chunk).zip(found) {
                     if self.add(key, value, cx) == Fit::NoRoom {
                         self.more = true;
                         return Ok(Next::Loaded);
@@ -153,89 +145,65 @@ impl Loading {
         Ok(self.next_request().map_or(Next::Loaded, Next::Ask))
     }
 
-    /// Goes on with the records that are short enough to be read.
-    fn choose(&mut self, keys: &KeyList, lengths: &[u64]) {
-        let (mut kept, mut kept_lengths) = (KeyList::default(), Vec::new());
-        for (key, length) in keys.keys(0..keys.len()).zip(lengths) {
-            if *length > LOG_RECORD_BYTES_MAX as u64 {
-                self.give_up(key, RecordError::LogTooLarge.reason());
-                continue;
-            }
-            kept.push(key);
-            kept.end_group();
-            kept_lengths.push(*length);
-        }
-        self.phase = Phase::Values(Values { keys: kept, lengths: Some(kept_lengths), asked: 0, awaited: 0 });
-    }
-
-    fn add(&mut self, key: &[u8], value: Option<Vec<u8>>, cx: &mut Cx<'_>) -> Fit {
-        let Some(raw) = value else {
-            self.give_up(key, "key_without_value");
-            return Fit::Taken;
+    fn add(&mut self, key: &[u8], found: Found, cx: &mut Cx<'_>) -> Fit {
+        let raw = match found {
+            Found::Value(raw) => raw,
+            Found::Nothing => return self.give_up(key, "key_without_value"),
+            Found::TooLong => return self.give_up(key, self.stream.too_large()),
         };
         self.batch.add(key, &raw).unwrap_or_else(|error| {
             cx.warnings.warn(self.stream.record_topic(), &error, cx.now.mono);
-            self.give_up(key, error.reason());
-            Fit::Taken
+            self.give_up(key, error.reason())
         })
     }
 
-    fn give_up(&mut self, key: &[u8], reason: &'static str) {
+    fn give_up(&mut self, key: &[u8], reason: &'static str) -> Fit {
         self.unusable.push(key);
         self.unusable.end_group();
         *self.reasons.entry(reason).or_default() += 1;
-    }
-}
-
-impl Phase {
-    /// How the values of keys are read.
-    fn of(stream: Stream, keys: KeyList) -> Phase {
-        if stream.has_long_records() {
-            Phase::Lengths(keys)
-        } else {
-            Phase::Values(Values { keys, lengths: None, asked: 0, awaited: 0 })
-        }
+        Fit::Taken
     }
 }
 
 impl Values {
-    /// The positions to ask for next: a number of keys, or as many as have a number of bytes, at least one.
-    fn next_chunk(&mut self) -> Range<usize> {
-        let mut end = self.keys.len().min(self.asked + CHUNK_KEYS);
-        if let Some(lengths) = &self.lengths {
-            let mut bytes = 0;
-            let ahead = lengths.get(self.asked..end).unwrap_or_default();
-            let is_room = |length: &&u64| {
-                bytes += **length;
-                bytes <= LOG_CHUNK_BYTES_MAX as u64
-            };
-            end = end.min(self.asked + ahead.iter().take_while(is_room).count().max(1));
-        }
-        let chunk = self.asked..end;
-        (self.asked, self.awaited) = (end, chunk.len());
-        chunk
+    fn of(keys: KeyList) -> Values {
+        Values { keys, done: 0, chunk_keys: FIRST_CHUNK_KEYS }
+    }
+
+    /// The positions to be read next.
+    fn chunk(&self) -> Range<usize> {
+        self.done..self.keys.len().min(self.done + self.chunk_keys)
+    }
+
+    /// So many values of the chunk have come.
+    fn received(&mut self, values: usize) {
+        let asked = self.chunk().len();
+        self.done += values;
+        self.chunk_keys = queue::next_chunk_keys(asked, values);
     }
 }
 
 impl Listing {
     /// Takes a chunk of keys; true when there are enough, or no more.
-    fn take(&mut self, chunk: &[Scored]) -> bool {
-        for scored in chunk {
-            if !self.listed.insert(self.hasher.hash_one(&scored.member)) {
+    fn take(&mut self, chunk: &Listed) -> bool {
+        for scored in &chunk.members {
+            // One that is too long to be named cannot be taken away either.
+            let Some(member) = &scored.member else { continue };
+            if !self.listed.insert(self.hasher.hash_one(member)) {
                 continue;
             }
             let second = scored.score_s.floor();
             if second != self.second {
                 (self.second, self.before_second) = (second, self.keys.len());
             }
-            self.keys.push(&scored.member);
+            self.keys.push(member);
             // One more than the most tells where the last second ends.
             if self.keys.len() > self.keys_max {
                 return true;
             }
         }
-        self.rank += chunk.len();
-        chunk.len() < CHUNK_KEYS
+        self.rank += chunk.members.len();
+        chunk.members.len() < CHUNK_KEYS && !chunk.is_cut
     }
 
     /// The keys of a batch, and whether there are more.

@@ -4,11 +4,14 @@
 //! Whatever takes long is cut into slices: while [`Agent::has_work`] says so, the loop calls
 //! [`Agent::work`] between two looks at its sources.
 
+mod belief;
 mod collectors;
 mod commit;
+mod cx;
 mod event;
 mod flusher;
 mod ids;
+mod lease;
 mod line;
 mod loading;
 mod once;
@@ -22,31 +25,28 @@ mod simulation;
 mod stream;
 mod warnings;
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::collect::{Collector, HostFiles};
 use crate::limits::SHUTDOWN_S;
 use crate::protocol::redis::Value;
-use crate::queue::Entry;
-use crate::release::{Delivered, Random};
-use crate::telemetry::{self, Counters, Telemetry};
+use crate::release::Random;
 pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
 pub use stream::{PerStream, Stream};
 
 use collectors::Collectors;
+use cx::{Cx, Shared};
 use flusher::Flusher;
-use ids::Ids;
-use line::{Line, Owner};
+use lease::Lease;
+use line::Owner;
 use once::Once;
 use outbox::Outbox;
 use releaser::Releaser;
 use schedule::Schedule;
-use warnings::Warnings;
 
 /// The agent.
 pub struct Agent {
+    lease: Lease,
     collectors: Collectors,
     flusher: Flusher,
     outbox: Outbox,
@@ -54,66 +54,16 @@ pub struct Agent {
     releasers: PerStream<Releaser>,
     schedule: Schedule,
     once: Option<Once>,
+    /// With which status the program ends, once the lease was given back.
+    leaving: Option<u8>,
     shared: Shared,
 }
 
-/// What every stage needs.
-struct Shared {
-    settings: Settings,
-    line: Line,
-    telemetry: Telemetry,
-    warnings: Warnings,
-    random: Random,
-    ids: Ids,
-    delivered: Rc<RefCell<Delivered>>,
-    stopping: bool,
-}
-
-/// What the stages share while an event is handled.
-struct Cx<'a> {
-    now: Now,
-    settings: &'a Settings,
-    line: &'a mut Line,
-    telemetry: &'a mut Telemetry,
-    warnings: &'a mut Warnings,
-    random: &'a mut Random,
-    ids: &'a mut Ids,
-    delivered: &'a Rc<RefCell<Delivered>>,
-    actions: &'a mut Vec<Action>,
-    stopping: bool,
-}
-
-impl Cx<'_> {
-    /// The records that tell what a transaction drops.
-    fn told_of(&mut self, dropped: &Counters) -> Vec<Entry> {
-        if !self.settings.send_self_metrics {
-            return Vec::new();
-        }
-        let interval_s = self.settings.aggregate_interval_s;
-        self.ids.entries(&telemetry::dropped_series(dropped, interval_s, self.now.wall_s))
-    }
-}
-
-impl Shared {
-    fn cx<'a>(&'a mut self, now: Now, actions: &'a mut Vec<Action>) -> Cx<'a> {
-        Cx {
-            now,
-            settings: &self.settings,
-            line: &mut self.line,
-            telemetry: &mut self.telemetry,
-            warnings: &mut self.warnings,
-            random: &mut self.random,
-            ids: &mut self.ids,
-            delivered: &self.delivered,
-            actions,
-            stopping: self.stopping,
-        }
-    }
-}
-
 impl Agent {
-    /// An agent that was not started. `seed` makes its record keys and jitter its own.
+    /// An agent that was not started. `name` tells it apart from others on the same Redis, `seed` makes its record
+    /// keys and jitter its own.
     pub fn new(
+        name: String,
         settings: Settings,
         collectors: Vec<Box<dyn Collector>>,
         files: Box<dyn HostFiles>,
@@ -122,6 +72,7 @@ impl Agent {
     ) -> Agent {
         let mut random = Random::new(seed);
         Agent {
+            lease: Lease::default(),
             collectors: Collectors::new(collectors, files),
             flusher: Flusher::default(),
             outbox: Outbox::default(),
@@ -131,23 +82,18 @@ impl Agent {
             },
             schedule: Schedule::new(&mut random),
             once: (mode == Mode::Once).then(Once::default),
-            shared: Shared {
-                settings,
-                line: Line::default(),
-                telemetry: Telemetry::default(),
-                warnings: Warnings::default(),
-                ids: Ids::new(&mut random),
-                random,
-                delivered: Rc::default(),
-                stopping: false,
-            },
+            leaving: None,
+            shared: Shared::new(name, settings, random),
         }
     }
 
     /// Takes an event and appends what is to be done.
     pub fn handle(&mut self, event: Event, now: Now, actions: &mut Vec<Action>) {
-        if self.schedule.clock_stepped(now) && self.runs_on_schedule() {
-            self.schedule.arm_all(&self.shared.settings, now, actions);
+        if self.schedule.clock_stepped(now) {
+            self.shared.belief.clock_set();
+            if self.runs_on_schedule() {
+                self.schedule.arm_all(&self.shared.settings, now, actions);
+            }
         }
         match event {
             Event::Started => self.started(now, actions),
@@ -218,13 +164,25 @@ impl Agent {
     fn redis_up(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.shared.line.connected();
         self.shared.warnings.recovered("redis");
+        self.lease.ask(&mut self.shared.cx(now, actions));
         self.outbox.store(&mut self.shared.cx(now, actions));
         for releaser in self.releasers.iter_mut() {
             releaser.connected(&mut self.shared.cx(now, actions));
         }
         self.collectors.redis_up(&mut self.outbox, &mut self.shared.cx(now, actions));
-        if !self.shared.stopping {
-            self.flusher.start(&mut self.shared.cx(now, actions));
+    }
+
+    /// What the lease says; aggregation begins with it.
+    fn leased(&mut self, run: u32, replies: &[Value], now: Now, actions: &mut Vec<Action>) {
+        let cx = &mut self.shared.cx(now, actions);
+        match self.lease.replied(run, replies, cx) {
+            Ok(true) if !cx.stopping => {
+                cx.warnings.recovered("lease");
+                self.releasers.iter_mut().for_each(|releaser| releaser.new_term(cx));
+                self.flusher.new_term(cx);
+            }
+            Ok(_) => cx.warnings.recovered("lease"),
+            Err(error) => cx.warnings.warn("lease", &error, cx.now.mono),
         }
     }
 
@@ -234,12 +192,14 @@ impl Agent {
         self.outbox.lost();
         self.releasers.iter_mut().for_each(Releaser::lost);
         let cx = &mut self.shared.cx(now, actions);
+        self.lease.lost(cx);
         cx.warnings.warn("redis", &reason, now.mono);
         self.collectors.redis_lost(&mut self.outbox, cx);
     }
 
     fn replied(&mut self, replies: Vec<Value>, now: Now, actions: &mut Vec<Action>) {
         match self.shared.line.completed() {
+            Some(Owner::Lease(run)) => self.leased(run, &replies, now, actions),
             Some(Owner::Flush(run)) => self.flusher.replied(run, replies, &mut self.shared.cx(now, actions)),
             Some(Owner::Outbox(run)) => self.outbox.replied(run, &replies, &mut self.shared.cx(now, actions)),
             Some(Owner::Release(stream, run)) => {
@@ -257,10 +217,10 @@ impl Agent {
 
     fn fired(&mut self, timer: Timer, now: Now, actions: &mut Vec<Action>) {
         if timer == Timer::Stop {
-            let undelivered = self.once.is_some();
-            log::warn!("stopped waiting for what is in flight; it is kept and finished at the next start");
-            actions.push(Action::Exit(u8::from(undelivered)));
-            return;
+            return self.out_of_time(actions);
+        }
+        if timer == Timer::Lease && self.once.is_some() {
+            return self.poll_lease(now, actions);
         }
         if !self.runs_on_schedule() {
             return;
@@ -270,6 +230,7 @@ impl Agent {
             Timer::Flush => {
                 self.self_metrics(now, actions);
                 self.outbox.store(&mut self.shared.cx(now, actions));
+                self.lease.ask(&mut self.shared.cx(now, actions));
                 self.flusher.start(&mut self.shared.cx(now, actions));
             }
             Timer::Release => {
@@ -279,22 +240,37 @@ impl Agent {
             }
             Timer::Retry => self.releasers.of(Stream::Metrics).start(&mut self.shared.cx(now, actions)),
             Timer::RetryLogs => self.releasers.of(Stream::Logs).start(&mut self.shared.cx(now, actions)),
-            Timer::Stop => {}
+            Timer::Lease | Timer::Stop => {}
         }
         self.schedule.arm(timer, &self.shared.settings, now, actions);
     }
 
+    fn out_of_time(&mut self, actions: &mut Vec<Action>) {
+        match self.shared.holding.stands_by_for() {
+            Some(holder) => log::error!("agent {holder} works on this redis; nothing was done"),
+            None => {
+                log::warn!("stopped waiting for what is in flight; it is kept and finished at the next start")
+            }
+        }
+        actions.push(Action::Exit(u8::from(self.once.is_some())));
+    }
+
     fn capture(&mut self, now: Now, actions: &mut Vec<Action>) {
         let cx = &mut self.shared.cx(now, actions);
+        if cx.holding.stands_by_for().is_some() {
+            return;
+        }
         self.collectors.begin(&mut self.outbox, cx);
         self.outbox.store(cx);
     }
 
     fn self_metrics(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let series = self.shared.telemetry.take(self.shared.settings.aggregate_interval_s, now.wall_s);
-        let believable = now.wall_s >= self.shared.settings.clock_believable_from_s;
-        if self.shared.settings.send_self_metrics && believable {
-            self.outbox.push(&series, &mut self.shared.cx(now, actions));
+        let cx = &mut self.shared.cx(now, actions);
+        if cx.is_clock_believable() {
+            let series = cx.telemetry.take(cx.settings.aggregate_interval_s, now.wall_s);
+            if cx.settings.send_self_metrics {
+                self.outbox.push(&series, cx);
+            }
         }
     }
 
@@ -317,9 +293,15 @@ impl Agent {
             self.advance_once(&mut once, now, actions);
             self.once = Some(once);
         }
-        if self.shared.stopping && self.is_settled() && !actions.iter().any(|a| matches!(a, Action::Exit(_)))
+        if self.shared.stopping && self.is_settled() {
+            self.leaving.get_or_insert(0);
+        }
+        let ends = actions.iter().any(|action| matches!(action, Action::Exit(_)));
+        if let Some(status) = self.leaving
+            && !ends
+            && self.lease.give_back(&mut self.shared.cx(now, actions))
         {
-            actions.push(Action::Exit(0));
+            actions.push(Action::Exit(status));
         }
     }
 

@@ -1,11 +1,14 @@
 //! `run --once`: one capture, aggregation and release, then an exit status that says whether everything
-//! was delivered.
+//! was delivered. An agent that works on the same Redis keeps the lease, and this one gives up.
 
 use std::time::Duration;
 
 use super::releaser::Releaser;
-use super::{Action, Agent, Now, Timer};
+use super::{Action, Agent, Now, Timer, lease};
 use crate::limits::ONCE_REDIS_S;
+
+/// Between two attempts to take the lease.
+const LEASE_POLL_MS: u64 = 500;
 
 #[derive(Default)]
 pub(super) struct Once {
@@ -17,6 +20,8 @@ pub(super) struct Once {
 enum Phase {
     #[default]
     Connect,
+    /// Another agent has the lease; it may have died a moment ago.
+    AwaitLease,
     Aggregate,
     Store,
     Release,
@@ -39,12 +44,19 @@ impl Agent {
             if once.phase != Phase::Connect && once.phase != Phase::Done {
                 once.phase = Phase::Done;
                 log::error!("redis was lost on the way");
-                actions.push(Action::Exit(1));
+                self.leaving = Some(1);
             }
             return;
         }
         if once.phase == Phase::Connect {
+            let longest = lease::lasts(&self.shared.settings) + Duration::from_millis(LEASE_POLL_MS);
+            actions.push(Action::Arm(Timer::Stop, now.mono + longest));
+            actions.push(Action::Arm(Timer::Lease, now.mono + Duration::from_millis(LEASE_POLL_MS)));
+            once.phase = Phase::AwaitLease;
+        }
+        if once.phase == Phase::AwaitLease && self.shared.holding.may_release(now.mono) {
             actions.push(Action::Disarm(Timer::Stop));
+            actions.push(Action::Disarm(Timer::Lease));
             once.phase = Phase::Aggregate;
         }
         if once.phase == Phase::Aggregate && self.flusher.is_idle() && self.collectors.is_idle() {
@@ -61,7 +73,13 @@ impl Agent {
         if once.phase == Phase::Release && self.releasers.iter().all(Releaser::is_idle) {
             once.phase = Phase::Done;
             once.failed |= !self.releasers.iter().all(Releaser::delivered);
-            actions.push(Action::Exit(u8::from(once.failed)));
+            self.leaving = Some(u8::from(once.failed));
         }
+    }
+
+    /// Asks for the lease again.
+    pub(super) fn poll_lease(&mut self, now: Now, actions: &mut Vec<Action>) {
+        self.lease.ask(&mut self.shared.cx(now, actions));
+        actions.push(Action::Arm(Timer::Lease, now.mono + Duration::from_millis(LEASE_POLL_MS)));
     }
 }

@@ -94,7 +94,7 @@ impl Outbox {
     }
 
     fn stamp(&mut self, cx: &mut Cx<'_>) {
-        if cx.now.wall_s < cx.settings.clock_believable_from_s {
+        if !cx.is_clock_believable() {
             return;
         }
         let Now { mono, wall_s } = cx.now;

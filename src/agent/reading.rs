@@ -12,9 +12,9 @@ use super::commit::Commit;
 use super::line::Hold;
 use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
-use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STORE_BYTES_MAX};
+use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, CLAIMED_METRICS, QueueError, Scored};
+use crate::queue::{self, CLAIMED_METRICS, Found, QueueError, Returned, Scored};
 use crate::telemetry::Counters;
 
 /// See the module.
@@ -34,13 +34,15 @@ pub(super) struct Reading {
     awaiting: Awaiting,
     /// Keys whose values were not asked for yet.
     next_keys: Vec<Scored>,
-    ready: VecDeque<(Scored, Option<Vec<u8>>)>,
+    /// How many values are asked for at once; few where they are long.
+    chunk_keys: usize,
+    ready: VecDeque<(Scored, Found)>,
     at_end: bool,
     bucket: Bucket,
     bucket_index: Option<i64>,
     /// Records taken from `ready` since the last commit.
     taken: u64,
-    returning: Vec<(Scored, Vec<u8>)>,
+    returning: Vec<Returned>,
     returning_bytes: usize,
     drops: Counters,
     commit: Option<Commit>,
@@ -52,8 +54,11 @@ enum Awaiting {
     Nothing,
     /// The first keys, with the number of values before them.
     Keys,
-    /// The values of these keys, and the keys after them.
-    Chunk(Vec<Scored>),
+    /// The values of these keys; and the keys after them, where those are asked for.
+    Chunk {
+        keys: Vec<Scored>,
+        lists: bool,
+    },
 }
 
 #[derive(Default)]
@@ -87,6 +92,7 @@ impl Reading {
             removed: 0,
             awaiting: Awaiting::Keys,
             next_keys: Vec::new(),
+            chunk_keys: FIRST_CHUNK_KEYS,
             ready: VecDeque::new(),
             at_end: false,
             bucket: Bucket::default(),
@@ -123,9 +129,9 @@ impl Reading {
         self.is_finished() && self.is_between_buckets()
     }
 
-    /// A transaction was begun and not executed.
-    pub fn is_in_transaction(&self) -> bool {
-        self.commit.as_ref().is_some_and(Commit::is_open)
+    /// Whether the line is held: by a transaction (true) or a watch.
+    pub fn holds_line(&self) -> Option<bool> {
+        self.commit.as_ref().and_then(Commit::holds_line)
     }
 
     /// Aggregates up to one chunk of records, to the end of a bucket at most.
@@ -152,7 +158,7 @@ impl Reading {
             return self.received(replies).map(|()| false);
         }
         let Some(commit) = &mut self.commit else { return Ok(false) };
-        let committed = commit.confirm(&replies)?;
+        let committed = commit.confirm(&replies, cx.holding.name())?;
         if committed {
             self.committed(cx);
         }
@@ -167,7 +173,7 @@ impl Reading {
         if !commit.wants_to_send() || self.awaiting != Awaiting::Nothing {
             return None;
         }
-        let (request, hold) = commit.next_request(&*self.wrapper, self.interval_s, cx.ids);
+        let (request, hold) = commit.next_request(&*self.wrapper, self.interval_s, cx);
         if hold == Hold::Free {
             self.removed += commit.records;
         }
@@ -177,46 +183,61 @@ impl Reading {
     fn ask_for_keys(&mut self, request: &mut Request) {
         let rank = (self.asked - self.removed) as usize;
         queue::key_chunk(request, CLAIMED_METRICS, rank, CHUNK_KEYS);
-        self.asked += CHUNK_KEYS as u64;
     }
 
     /// One chunk is fetched while the one before is aggregated.
     fn next_chunk(&mut self) -> Option<Request> {
-        let wanted = self.awaiting == Awaiting::Nothing && self.ready.len() <= CHUNK_KEYS;
+        let wanted = self.awaiting == Awaiting::Nothing && self.ready.len() <= self.chunk_keys;
         if !wanted || self.next_keys.is_empty() {
             return None;
         }
-        let keys = std::mem::take(&mut self.next_keys);
+        let later = self.next_keys.split_off(self.chunk_keys.min(self.next_keys.len()));
+        let keys = std::mem::replace(&mut self.next_keys, later);
         let mut request = Request::new();
-        queue::value_chunk(&mut request, CLAIMED_METRICS, Scored::members(&keys));
-        self.ask_for_keys(&mut request);
-        self.awaiting = Awaiting::Chunk(keys);
+        queue::value_chunk(&mut request, CLAIMED_METRICS, names(&keys), RECORD_BYTES_MAX);
+        let lists = self.next_keys.is_empty();
+        if lists {
+            self.ask_for_keys(&mut request);
+        }
+        self.awaiting = Awaiting::Chunk { keys, lists };
         Some(request)
     }
 
-    fn received(&mut self, mut replies: Vec<Value>) -> Result<(), QueueError> {
+    fn received(&mut self, replies: Vec<Value>) -> Result<(), QueueError> {
         const WHAT: QueueError = QueueError::Unexpected("a chunk");
-        let keys_after = queue::scored_members(&replies.pop().ok_or(WHAT)?)?;
-        let first = replies.pop().ok_or(WHAT)?;
-        match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
+        let mut replies = replies.into_iter();
+        let first = replies.next().ok_or(WHAT)?;
+        let lists = match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
             Awaiting::Nothing => return Err(WHAT),
             Awaiting::Keys => {
                 let size = queue::size_of(&first)?;
                 self.claimed_values = self.claimed_values.map(|_| size);
+                true
             }
-            Awaiting::Chunk(keys) => {
+            Awaiting::Chunk { mut keys, lists } => {
                 let values = queue::values_of(first, keys.len())?;
+                self.chunk_keys = queue::next_chunk_keys(keys.len(), values.len());
+                let missing = keys.split_off(values.len());
                 self.ready.extend(keys.into_iter().zip(values));
+                self.next_keys.splice(..0, missing);
+                lists
             }
+        };
+        if lists {
+            let listed = queue::scored_members(&replies.next().ok_or(WHAT)?)?;
+            self.at_end = listed.members.is_empty();
+            self.asked += listed.members.len() as u64;
+            self.next_keys.extend(listed.members);
         }
-        self.at_end = keys_after.is_empty();
-        self.next_keys = keys_after;
         Ok(())
     }
 
     /// All records of the claim were taken.
     fn is_finished(&self) -> bool {
-        self.at_end && self.ready.is_empty() && self.awaiting == Awaiting::Nothing
+        self.at_end
+            && self.next_keys.is_empty()
+            && self.ready.is_empty()
+            && self.awaiting == Awaiting::Nothing
     }
 
     fn must_commit_before_next(&self) -> bool {
@@ -233,21 +254,22 @@ impl Reading {
             .then(|| bucket_of(scored.score_s, self.interval_s))
     }
 
-    fn take(&mut self, scored: Scored, value: Option<Vec<u8>>, parser: &mut RecordParser, cx: &mut Cx<'_>) {
+    fn take(&mut self, scored: Scored, found: Found, parser: &mut RecordParser, cx: &mut Cx<'_>) {
         self.taken += 1;
-        self.values_found += u64::from(value.is_some());
-        let Some(value) = value else {
-            return self.drop_record("key_without_value");
+        self.values_found += u64::from(found != Found::Nothing);
+        let (key, value) = match (&scored.member, found) {
+            (Some(key), Found::Value(value)) => (key, value),
+            (Some(_), Found::Nothing) => return self.drop_record("key_without_value"),
+            (Some(_), Found::TooLong) => return self.drop_record("too_large"),
+            // Its value is found by counting, when the claim is removed.
+            (None, _) => return self.drop_record("too_large"),
         };
         if !scored.score_s.is_finite() {
             return self.drop_record("not_finite");
         }
-        if value.len() > RECORD_BYTES_MAX {
-            return self.drop_record("too_large");
-        }
         let Some(index) = self.closed_bucket(&scored) else {
-            self.returning_bytes += scored.member.len() + value.len();
-            self.returning.push((scored, value));
+            self.returning_bytes += key.len() + value.len();
+            self.returning.push(Returned { key: key.clone(), score_s: scored.score_s, value });
             return;
         };
         self.bucket_index = Some(index);
@@ -267,7 +289,10 @@ impl Reading {
         reason: &'static str,
         cx: &mut Cx<'_>,
     ) {
-        log::debug!("record {}: {error}", String::from_utf8_lossy(&scored.member));
+        log::debug!(
+            "record {}: {error}",
+            String::from_utf8_lossy(scored.member.as_deref().unwrap_or_default())
+        );
         cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped"), cx.now.mono);
         self.drop_record(reason);
     }
@@ -289,7 +314,7 @@ impl Reading {
         self.commit = Some(Commit::new(
             std::mem::take(&mut self.bucket).into_contexts(),
             std::mem::take(&mut self.returning),
-            cx.told_of(&drops),
+            cx.told_of(drops),
             std::mem::take(&mut self.taken),
             last,
         ));
@@ -304,6 +329,7 @@ impl Reading {
         self.totals.returned += commit.returned;
         self.totals.series += commit.series;
         cx.telemetry.dropped("not_finite", commit.not_finite);
+        cx.telemetry.dropped_all(&commit.untold);
     }
 
     /// One line about what was done, if anything was.
@@ -317,4 +343,9 @@ impl Reading {
         }
         log::debug!("{returned} records of an interval that is not over were put back");
     }
+}
+
+/// The keys as `HMGET` is asked for them: one that is too long stands for itself as an empty one.
+fn names(keys: &[Scored]) -> impl Iterator<Item = &[u8]> {
+    keys.iter().map(|scored| scored.member.as_deref().unwrap_or_default())
 }

@@ -10,16 +10,18 @@
 //! Nothing of a batch but its compressed body and its keys is held while it is sent. Whatever goes wrong,
 //! the queue still has what was not acknowledged.
 
-use std::time::{Duration, Instant};
+mod answer;
+
+use std::time::Instant;
 
 use super::line::{Hold, Owner};
 use super::loading::{Loading, Next};
 use super::removal::{Removal, Why};
-use super::{Action, Answer, Cx, Stream};
-use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S, RETRY_AFTER_MAX_S};
+use super::{Action, Cx, Stream};
+use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, QueueError, Scored};
-use crate::release::{Backoff, KeyList, Outcome, Payload, PayloadWriter, outcome};
+use crate::release::{Backoff, KeyList, Payload, PayloadWriter};
 
 pub(super) struct Releaser {
     stream: Stream,
@@ -87,12 +89,13 @@ impl Releaser {
             return;
         }
         match &self.state {
+            State::Idle if !cx.holding.may_release(cx.now.mono) => {}
             State::Idle => {
                 self.retry_at = None;
                 self.last_run_delivered = false;
                 self.run = self.run.wrapping_add(1);
                 self.state = State::Sizing;
-                self.submit(queue::queue_size(self.stream.queue()), cx);
+                self.ask(queue::queue_size(self.stream.queue()), cx);
             }
             State::Removing(removal, _) if !removal.is_under_way() => self.remove_next(cx),
             _ => {}
@@ -111,10 +114,24 @@ impl Releaser {
         self.run = self.run.wrapping_add(1);
         match &mut self.state {
             State::Sending { .. } => {}
-            State::Removing(removal, _) if matches!(removal.why(), Why::Delivered) => removal.interrupted(),
+            State::Removing(removal, _) if removal.is_delivered() => removal.interrupted(),
             _ => {
                 self.parts.clear();
                 self.finish(false);
+            }
+        }
+    }
+
+    /// The lease is this agent's anew: another one may have changed whatever was read before.
+    pub fn new_term(&mut self, cx: &mut Cx<'_>) {
+        match &self.state {
+            State::Idle => {}
+            // What the intake takes is acknowledged if it is still there.
+            State::Sending { .. } => self.parts.clear(),
+            State::Removing(removal, _) if removal.is_delivered() => self.parts.clear(),
+            _ => {
+                self.free_line(cx);
+                self.give_up();
             }
         }
     }
@@ -127,8 +144,19 @@ impl Releaser {
     /// Gives up what has not been sent; an answer that is awaited may still come.
     pub fn stop(&mut self) {
         if matches!(self.state, State::Sizing | State::Expiring | State::Loading(_) | State::Writing(_)) {
-            self.run = self.run.wrapping_add(1);
-            self.finish(false);
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.run = self.run.wrapping_add(1);
+        self.parts.clear();
+        self.finish(false);
+    }
+
+    fn free_line(&self, cx: &mut Cx<'_>) {
+        if matches!(&self.state, State::Removing(removal, _) if removal.holds_line()) {
+            self.ask(queue::discard(false), cx);
         }
     }
 
@@ -149,8 +177,14 @@ impl Releaser {
             State::Idle | State::Writing(_) | State::Sending { .. } => Ok(()),
         };
         if let Err(error) = result {
+            self.free_line(cx);
             cx.warnings.warn(self.stream.topic(), &error, cx.now.mono);
-            self.lost();
+            if error == QueueError::LeaseLost {
+                cx.holding.doubt();
+                self.give_up();
+            } else {
+                self.lost();
+            }
         }
     }
 
@@ -165,6 +199,10 @@ impl Releaser {
             return;
         };
         if let Some(mut payload) = writer.write() {
+            if !cx.holding.may_release(cx.now.mono) {
+                // Another agent may be sending the same.
+                return self.give_up();
+            }
             let body = std::mem::take(&mut payload.body);
             payload.compressed_bytes = body.len();
             cx.actions.push(Action::Post(self.stream, body));
@@ -172,35 +210,11 @@ impl Releaser {
         }
     }
 
-    /// The intake answered, or did not.
-    pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
-        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
-            return;
-        };
-        let took = cx.now.mono.saturating_duration_since(since);
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(reason) => return self.keep(&payload, &reason, None, cx),
-        };
-        match outcome(answer.status) {
-            Outcome::Accepted => self.accepted(payload, took, cx),
-            Outcome::Split => self.split(payload, &answer, cx),
-            Outcome::KeyRefused => {
-                let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
-                self.keep(&payload, &text, answer.retry_after, cx);
-            }
-            Outcome::Retry => {
-                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
-                self.keep(&payload, &text, answer.retry_after, cx);
-            }
-        }
-    }
-
     fn found_size(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let [size] = replies else {
             return Err(QueueError::Unexpected("the size of a queue"));
         };
-        let size = queue::size_of(size)?;
+        let size = queue::size_of(size).map_err(|error| error.about(self.stream.queue().keys))?;
         self.stream.note_queued(size, cx.telemetry, cx.now.wall_s);
         if size > 0 {
             self.expire(cx);
@@ -213,15 +227,15 @@ impl Releaser {
     fn expire(&mut self, cx: &mut Cx<'_>) {
         let cutoff_s = cx.now.wall_s - f64::from(self.stream.ttl_s(cx.settings));
         self.state = State::Expiring;
-        self.submit(queue::expired_keys(self.stream.queue(), cutoff_s, CHUNK_KEYS), cx);
+        self.ask(queue::expired_keys(self.stream.queue(), cutoff_s, CHUNK_KEYS), cx);
     }
 
     fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let [expired] = replies else {
             return Err(QueueError::Unexpected("the expired keys"));
         };
-        let expired = queue::scored_members(expired)?;
-        if expired.is_empty() {
+        let expired = queue::scored_members(expired)?.members;
+        if Scored::members(&expired).next().is_none() {
             self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
             let keys = one_by_one(Scored::members(&expired));
@@ -234,7 +248,7 @@ impl Releaser {
         let request = loading.next_request();
         self.state = State::Loading(loading);
         match request {
-            Some(request) => self.submit(request, cx),
+            Some(request) => self.ask(request, cx),
             None => self.next_part(cx),
         }
     }
@@ -244,7 +258,7 @@ impl Releaser {
             return Ok(());
         };
         if let Next::Ask(request) = loading.received(replies, cx)? {
-            self.submit(request, cx);
+            self.ask(request, cx);
             return Ok(());
         }
         let loading = std::mem::replace(&mut self.state, State::Idle);
@@ -266,42 +280,6 @@ impl Releaser {
         Ok(())
     }
 
-    fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
-        self.backoff.succeeded();
-        cx.warnings.recovered(self.stream.topic());
-        self.stream.note_dispatched(&payload, cx.telemetry);
-        cx.delivered.borrow_mut().accepted(&payload.delivers);
-        let contents = self.stream.contents(&payload);
-        let (raw, compressed) = (payload.raw_bytes, payload.compressed_bytes);
-        log::info!("released {contents} in {took:.1?}: {raw} bytes, {compressed} compressed");
-        self.remove(payload.keys, Why::Delivered, Then::NextPart, cx);
-    }
-
-    fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
-        if let Some((first, second)) = payload.keys.split() {
-            log::debug!("status {}: splitting {}", answer.status, self.stream.contents(&payload));
-            self.parts.extend([second, first]);
-            self.next_part(cx);
-            return;
-        }
-        let (topic, culprit) = (self.stream.topic(), self.stream.culprit(&payload));
-        let (status, text) = (answer.status, answer.excerpt_text());
-        log::warn!("{topic}: dropped {culprit}, which the intake refuses with {status}{text}");
-        self.remove(payload.keys, Why::Dropped("rejected"), Then::NextPart, cx);
-    }
-
-    fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
-        let asked = retry_after.unwrap_or_default().min(Duration::from_secs_f64(RETRY_AFTER_MAX_S));
-        let wait = self.backoff.failed(cx.random).max(asked);
-        cx.warnings.warn(self.stream.topic(), &format_args!("{reason}; everything is kept"), cx.now.mono);
-        let contents = self.stream.contents(payload);
-        log::info!("{contents} wait, next attempt in {:.1} s", wait.as_secs_f64());
-        self.parts.clear();
-        self.finish(false);
-        self.retry_at = Some(cx.now.mono + wait);
-        cx.actions.push(Action::Arm(self.stream.retry(), cx.now.mono + wait));
-    }
-
     fn remove(&mut self, keys: KeyList, why: Why, then: Then, cx: &mut Cx<'_>) {
         self.state = State::Removing(Removal::new(self.stream.queue(), keys, why), then);
         self.remove_next(cx);
@@ -309,7 +287,7 @@ impl Releaser {
 
     fn removed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         if let State::Removing(removal, _) = &mut self.state {
-            removal.confirm(replies)?;
+            removal.confirm(replies, cx)?;
             self.remove_next(cx);
         }
         Ok(())
@@ -319,14 +297,14 @@ impl Releaser {
         let State::Removing(removal, _) = &mut self.state else {
             return;
         };
-        if let Some(request) = removal.next_request(cx) {
-            self.submit(request, cx);
+        if let Some((request, hold)) = removal.next_request(cx) {
+            self.submit(request, hold, cx);
             return;
         }
         let State::Removing(removal, then) = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
-        if matches!(removal.why(), Why::Dropped("expired")) {
+        if removal.is_expired() {
             cx.warnings.warn(self.stream.expiry_topic(), &"dropped unsent", cx.now.mono);
         }
         match then {
@@ -339,7 +317,7 @@ impl Releaser {
     /// The next part of a split batch, else the next batch of a backlog, else the end.
     fn next_part(&mut self, cx: &mut Cx<'_>) {
         // Without Redis (the intake may have answered meanwhile) what is left is found again by the next run.
-        if cx.stopping || !cx.line.is_up() {
+        if cx.stopping || !cx.line.is_up() || !cx.holding.may_release(cx.now.mono) {
             self.finish(!self.more && self.parts.is_empty());
             self.parts.clear();
         } else if let Some(part) = self.parts.pop() {
@@ -357,8 +335,12 @@ impl Releaser {
         self.last_run_delivered = delivered;
     }
 
-    fn submit(&self, request: Request, cx: &mut Cx<'_>) {
-        cx.line.submit(Owner::Release(self.stream, self.run), request, Hold::Free, cx.actions);
+    fn ask(&self, request: Request, cx: &mut Cx<'_>) {
+        self.submit(request, Hold::Free, cx);
+    }
+
+    fn submit(&self, request: Request, hold: Hold, cx: &mut Cx<'_>) {
+        cx.line.submit(Owner::Release(self.stream, self.run), request, hold, cx.actions);
     }
 }
 

@@ -2,17 +2,19 @@
 //! each sample is stored exactly once, dropped and counted, or still waiting; and each log arrives at least once
 //! before it leaves its queue, or is dropped and counted.
 
+mod host;
 mod intake;
 mod logs;
 mod redis;
+mod wire;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::aggregate::{HistogramOptions, WRAPPERS};
-use crate::collect::DiskSpace;
+use crate::limits::CLOCK_DOUBTED_S;
 use crate::queue::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
+use host::Host;
+pub(super) use host::{agent, settings};
 use intake::FakeIntake;
 use logs::Written;
 use redis::{FakeRedis, Fault};
@@ -21,26 +23,6 @@ const SEEDS: u64 = 10_000;
 const STEPS: usize = 60;
 const START_S: f64 = 1_700_000_000.0;
 
-struct NoFiles;
-
-impl HostFiles for NoFiles {
-    fn read(&self, _: &str) -> std::io::Result<String> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-    fn list(&self, _: &str) -> std::io::Result<Vec<String>> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-    fn disk_space(&self, _: &str) -> std::io::Result<DiskSpace> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-    fn is_foreign(&self) -> bool {
-        false
-    }
-    fn own_file(&self, _: &str) -> std::io::Result<String> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-}
-
 struct World {
     seed: u64,
     random: Random,
@@ -48,25 +30,26 @@ struct World {
     elapsed: Duration,
     clock_offset_s: f64,
     clock_offset_max_s: f64,
-    agent: Agent,
+    hosts: Vec<Host>,
     redis: FakeRedis,
     intake: FakeIntake,
-    timers: BTreeMap<Timer, Instant>,
-    connected: bool,
-    posted: PerStream<Option<Vec<u8>>>,
     logs: Written,
     written: f64,
     bad_written: f64,
     records: u64,
     faults: bool,
-    /// Late records meet the seconds of others. Then nothing crashes: which seconds were delivered is forgotten.
+    /// Drops may have been counted in memory: Redis had none, or the clock was doubted.
+    vague: bool,
+    /// An agent has crashed after that.
+    forgot: bool,
+    /// Late records meet the seconds of others.
     crowded: bool,
 }
 
 impl World {
-    fn new(seed: u64, crowded: bool) -> World {
+    fn new(seed: u64, hosts: usize, crowded: bool) -> World {
         let mut random = Random::new(seed);
-        let agent = agent(random.next_u64());
+        let hosts = (0..hosts).map(|_| Host::new(&mut random)).collect();
         let mut world = World {
             seed,
             random,
@@ -74,20 +57,21 @@ impl World {
             elapsed: Duration::ZERO,
             clock_offset_s: 0.0,
             clock_offset_max_s: 0.0,
-            agent,
+            hosts,
             redis: FakeRedis::default(),
             intake: FakeIntake::default(),
-            timers: BTreeMap::new(),
-            connected: false,
-            posted: PerStream { metrics: None, logs: None },
             logs: Written::default(),
             written: 0.0,
             bad_written: 0.0,
             records: 0,
             faults: true,
+            vague: false,
+            forgot: false,
             crowded,
         };
-        world.event(Event::Started);
+        for host in 0..world.hosts.len() {
+            world.event(host, Event::Started);
+        }
         world
     }
 
@@ -96,39 +80,45 @@ impl World {
         Now { mono: self.start + self.elapsed, wall_s }
     }
 
-    fn event(&mut self, event: Event) {
-        let (now, mut actions) = (self.now(), Vec::new());
-        self.agent.handle(event, now, &mut actions);
-        self.carry_out(actions);
+    fn any_host(&mut self) -> usize {
+        self.random.below(self.hosts.len() as u64) as usize
     }
 
-    fn work(&mut self) {
-        while self.agent.has_work() {
+    fn event(&mut self, host: usize, event: Event) {
+        let (now, mut actions) = (self.now(), Vec::new());
+        self.hosts[host].agent.handle(event, now, &mut actions);
+        self.carry_out(host, actions);
+    }
+
+    fn work(&mut self, host: usize) {
+        while self.hosts[host].agent.has_work() && !self.hosts[host].sleeps {
             let (now, mut actions) = (self.now(), Vec::new());
-            self.agent.work(now, &mut actions);
-            self.carry_out(actions);
+            self.hosts[host].agent.work(now, &mut actions);
+            self.carry_out(host, actions);
             if self.faults && self.random.below(4) == 0 {
                 break;
             }
         }
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) {
+    fn carry_out(&mut self, host: usize, actions: Vec<Action>) {
+        let this = &mut self.hosts[host];
         for action in actions {
             match action {
                 Action::Redis(request) => {
-                    assert!(self.connected, "a request without a connection");
-                    self.redis.send(request);
+                    assert!(this.connected, "a request without a connection");
+                    self.redis.send(host, request);
                 }
                 Action::Post(stream, body) => {
-                    let replaced = self.posted.of(stream).replace(body);
+                    let fate = if self.faults { self.random.below(6) } else { 5 };
+                    let replaced = this.posted.of(stream).replace(self.intake.take(stream, &body, fate));
                     assert!(replaced.is_none(), "one request of a stream at a time");
                 }
                 Action::Arm(timer, at) => {
-                    self.timers.insert(timer, at);
+                    this.timers.insert(timer, at);
                 }
                 Action::Disarm(timer) => {
-                    self.timers.remove(&timer);
+                    this.timers.remove(&timer);
                 }
                 Action::Ask { .. } => panic!("there are no collectors"),
                 Action::Exit(_) => panic!("nobody asked it to stop"),
@@ -165,104 +155,102 @@ impl World {
     }
 
     fn step(&mut self) {
+        let host = self.any_host();
         match self.random.below(20) {
             0..=1 => self.write(),
             2 => self.write_logs(),
-            3..=9 => self.redis_answers(),
-            10 => self.intake_answers(Stream::Metrics),
-            11 => self.intake_answers(Stream::Logs),
+            3..=9 => self.redis_answers(host),
+            10 => self.intake_answers(host, Stream::Metrics),
+            11 => self.intake_answers(host, Stream::Logs),
             12..=16 => self.time_passes(),
-            17 => self.connection_changes(),
-            18 if self.random.below(8) == 0 && !self.crowded => self.crash(),
-            18 => self.redis.fault = Some([Fault::Oom, Fault::ReadOnly][self.random.below(2) as usize]),
+            17 => self.connection_changes(host),
+            18 => match self.random.below(8) {
+                0 => self.crash(host),
+                1 | 2 if self.hosts.len() > 1 => self.hosts[host].sleeps ^= true,
+                // Without a lease, two agents may send different sums of one second.
+                2..5 if self.hosts.len() == 1 || !self.crowded => {
+                    self.redis.fault = Some(Fault::Oom);
+                    self.vague = true;
+                }
+                _ => self.redis.fault = Some(Fault::ReadOnly),
+            },
             _ if self.random.below(8) == 0 => {
                 self.clock_offset_s += [3600.0, -3600.0, 0.5, 7.0][self.random.below(4) as usize];
+                self.vague = true;
             }
             _ => self.redis.fault = None,
         }
-        self.work();
+        self.work(host);
         self.check();
     }
 
-    fn redis_answers(&mut self) {
+    fn redis_answers(&mut self, host: usize) {
+        self.redis.now = self.elapsed;
         for _ in 0..1 + self.random.below(3) {
-            match self.redis.execute_next() {
-                Some(replies) => self.event(Event::Replies(replies)),
+            if self.hosts[host].sleeps {
+                break;
+            }
+            match self.redis.execute_next(host) {
+                Some(replies) => self.event(host, Event::Replies(replies)),
                 None => break,
             }
-            self.work();
+            self.work(host);
         }
     }
 
-    fn intake_answers(&mut self, stream: Stream) {
-        let Some(body) = self.posted.of(stream).take() else {
+    fn intake_answers(&mut self, host: usize, stream: Stream) {
+        if self.hosts[host].sleeps {
             return;
-        };
-        let refused = stream == Stream::Logs && FakeIntake::refuses(&body);
-        let answer = |status| Answer { status, retry_after: None, excerpt: String::new() };
-        let result = match if self.faults { self.random.below(6) } else { 5 } {
-            0 => Ok(answer(503)),
-            1 => Err("no answer".to_owned()),
-            2 => {
-                // Stored, but the answer is lost: the same points come again and overwrite themselves.
-                if !refused {
-                    self.intake.store(stream, &body);
-                }
-                Err("connection reset".to_owned())
-            }
-            3 => Ok(answer(403)),
-            _ if refused => Ok(answer(400)),
-            _ => {
-                self.intake.store(stream, &body);
-                Ok(answer(202))
-            }
-        };
-        self.event(Event::Answered(stream, result));
+        }
+        if let Some(result) = self.hosts[host].posted.of(stream).take() {
+            self.event(host, Event::Answered(stream, result));
+        }
     }
 
     fn time_passes(&mut self) {
         self.elapsed += Duration::from_millis(self.random.below(4000));
+        self.redis.now = self.elapsed;
         let now = self.now().mono;
-        while let Some((timer, _)) = self.timers.iter().find(|(_, at)| **at <= now).map(|(t, at)| (*t, *at)) {
-            self.timers.remove(&timer);
-            self.event(Event::Timer(timer));
-            self.work();
+        for host in 0..self.hosts.len() {
+            while !self.hosts[host].sleeps
+                && let Some((timer, _)) = self.hosts[host].timers.iter().find(|(_, at)| **at <= now)
+            {
+                let timer = *timer;
+                self.hosts[host].timers.remove(&timer);
+                self.event(host, Event::Timer(timer));
+                self.work(host);
+            }
         }
     }
 
-    fn connection_changes(&mut self) {
-        if self.connected {
-            // Some of what was sent was carried out, without anybody hearing of it.
-            for _ in 0..self.random.below(3) {
-                self.redis.execute_next();
-            }
-            self.redis.disconnect();
-            self.connected = false;
-            self.event(Event::RedisDown("gone".to_owned()));
-        } else {
-            self.connected = true;
-            self.event(Event::RedisUp);
+    fn connection_changes(&mut self, host: usize) {
+        if self.hosts[host].sleeps {
+            return;
         }
+        if self.hosts[host].connected {
+            self.cut_connection(host);
+            self.event(host, Event::RedisDown("gone".to_owned()));
+        } else {
+            self.hosts[host].connected = true;
+            self.event(host, Event::RedisUp);
+        }
+    }
+
+    fn cut_connection(&mut self, host: usize) {
+        // Some of what was sent was carried out, without anybody hearing of it.
+        for _ in 0..self.random.below(3) {
+            self.redis.execute_next(host);
+        }
+        self.redis.disconnect(host);
+        self.hosts[host].connected = false;
     }
 
     /// Kill -9 and a new start.
-    fn crash(&mut self) {
-        for _ in 0..self.random.below(3) {
-            self.redis.execute_next();
-        }
-        self.redis.disconnect();
-        for stream in [Stream::Metrics, Stream::Logs] {
-            if let Some(body) = self.posted.of(stream).take()
-                && self.random.below(2) == 0
-                && !FakeIntake::refuses(&body)
-            {
-                self.intake.store(stream, &body);
-            }
-        }
-        self.agent = agent(self.random.next_u64());
-        self.timers.clear();
-        self.connected = false;
-        self.event(Event::Started);
+    fn crash(&mut self, host: usize) {
+        self.cut_connection(host);
+        self.forgot |= self.vague;
+        self.hosts[host] = Host::new(&mut self.random);
+        self.event(host, Event::Started);
     }
 
     /// Nothing is lost or counted twice inside Redis: what was written is raw, claimed, wrapped, or was
@@ -275,28 +263,33 @@ impl World {
         self.check_logs();
     }
 
-    /// The intakes do all they were asked to.
-    fn intakes_answer(&mut self) {
-        self.intake_answers(Stream::Metrics);
-        self.intake_answers(Stream::Logs);
+    /// Redis and the intakes do all they were asked to.
+    fn all_answer(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.redis_answers(host);
+            self.intake_answers(host, Stream::Metrics);
+            self.intake_answers(host, Stream::Logs);
+            self.work(host);
+        }
     }
 
     /// Everything works again: all there is must arrive.
     fn finish(&mut self) {
         self.faults = false;
         self.redis.fault = None;
-        if !self.connected {
-            self.connection_changes();
+        for host in 0..self.hosts.len() {
+            self.hosts[host].sleeps = false;
+            if !self.hosts[host].connected {
+                self.connection_changes(host);
+            }
         }
         // Records that were stamped before the clock was set back are in the future until it has passed them.
         self.clock_offset_s = self.clock_offset_max_s + 60.0;
         for _ in 0..400 {
-            self.redis_answers();
-            self.intakes_answer();
+            self.all_answer();
             self.time_passes();
-            self.work();
             self.check();
-            let is_quiet = self.posted.iter().all(Option::is_none);
+            let is_quiet = self.hosts.iter().all(|host| host.posted.iter().all(Option::is_none));
             if self.redis.acknowledged == self.written && self.redis.is_drained() && is_quiet {
                 break;
             }
@@ -305,39 +298,25 @@ impl World {
         assert_eq!(self.redis.acknowledged, self.written, "seed {seed}: acknowledged");
         assert_eq!(self.intake.sum("app"), self.written, "seed {seed}: at the intake");
         assert!(self.redis.is_drained(), "seed {seed}: raw and claimed metrics and logs are empty");
+        // A clock that was doubted is believed by now.
+        self.elapsed += Duration::from_secs(CLOCK_DOUBTED_S);
         for _ in 0..40 {
             self.time_passes();
-            self.redis_answers();
-            self.intakes_answer();
-            self.work();
+            self.all_answer();
         }
         let dropped = self.bad_written + self.logs.unacceptable() as f64;
-        assert_eq!(self.redis.acknowledged_drops, dropped, "seed {seed}: counted as dropped");
+        let told = self.redis.acknowledged_drops;
+        let exact = told == dropped;
+        // What is counted in memory is lost with it; and while two agents take turns, it may be stored twice.
+        let excused = self.forgot && told < dropped || self.vague && self.hosts.len() > 1;
+        assert!(exact || excused, "seed {seed}: {told} of {dropped} counted");
     }
 }
 
-pub(super) fn agent(seed: u64) -> Agent {
-    let settings = Settings {
-        aggregate_interval_s: 10,
-        capture_interval_s: 30,
-        release_interval_s: 20,
-        metric_ttl_s: 1_000_000,
-        metrics_bulk_size: 7,
-        log_ttl_s: 1_000_000,
-        logs_bulk_size: 5,
-        wrapper: (WRAPPERS[0].build)(&HistogramOptions::default()).into(),
-        global_tags: Vec::new(),
-        host: None,
-        send_self_metrics: true,
-        clock_believable_from_s: 0.0,
-    };
-    Agent::new(settings, Vec::new(), Box::new(NoFiles), Mode::Forever, seed)
-}
-
-fn simulate(seeds: std::ops::Range<u64>, crowded: bool) {
+fn simulate(seeds: std::ops::Range<u64>, hosts: usize, crowded: bool) {
     for seed in seeds {
-        let mut world = World::new(seed, crowded);
-        for _ in 0..STEPS {
+        let mut world = World::new(seed, hosts, crowded);
+        for _ in 0..STEPS * hosts {
             world.step();
         }
         world.finish();
@@ -346,15 +325,20 @@ fn simulate(seeds: std::ops::Range<u64>, crowded: bool) {
 
 #[test]
 fn each_sample_is_stored_once_whatever_happens() {
-    simulate(0..SEEDS / 2, false);
+    simulate(0..SEEDS / 2, 1, false);
 }
 
 #[test]
-fn each_sample_is_stored_once_whatever_else_happens() {
-    simulate(SEEDS / 2..SEEDS, false);
+fn two_agents_on_one_redis_count_nothing_twice() {
+    simulate(SEEDS / 2..SEEDS * 7 / 10, 2, false);
 }
 
 #[test]
 fn sums_stay_exact_where_late_records_meet_delivered_seconds() {
-    simulate(0..SEEDS / 5, true);
+    simulate(0..SEEDS / 5, 1, true);
+}
+
+#[test]
+fn sums_stay_exact_there_with_two_agents_too() {
+    simulate(0..SEEDS / 10, 2, true);
 }

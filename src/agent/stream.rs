@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Settings, Timer};
+use crate::limits::{LOG_RECORD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
-use crate::release::{Batch, Common, Delivered, LogBatch, Payload, SeriesBatch};
-use crate::telemetry::Telemetry;
+use crate::release::{Batch, Common, Delivered, LogBatch, Payload, RecordError, SeriesBatch};
+use crate::telemetry::{DROPPED, Telemetry};
 
 /// What is released to an intake of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +95,20 @@ impl Stream {
         }
     }
 
-    /// Whether a record may be of any length, so that lengths are asked for before values. The agent's own
-    /// records are short.
-    pub(super) fn has_long_records(self) -> bool {
-        self == Stream::Logs
+    /// Bytes of the longest record that is read.
+    pub(super) fn record_bytes_max(self) -> usize {
+        match self {
+            Stream::Metrics => RECORD_BYTES_MAX,
+            Stream::Logs => LOG_RECORD_BYTES_MAX,
+        }
+    }
+
+    /// The reason that counts a longer one.
+    pub(super) fn too_large(self) -> &'static str {
+        match self {
+            Stream::Metrics => "too_large",
+            Stream::Logs => RecordError::LogTooLarge.reason(),
+        }
     }
 
     /// A batch without records.
@@ -144,6 +155,11 @@ impl Stream {
         }
     }
 
+    /// Whether the one thing a payload holds is the agent's own word of what was dropped.
+    pub(super) fn tells_of_drops(self, payload: &Payload) -> bool {
+        self == Stream::Metrics && payload.first == DROPPED
+    }
+
     /// What warnings about records that are too old are about.
     pub(super) fn expiry_topic(self) -> &'static str {
         match self {
@@ -177,6 +193,9 @@ mod tests {
         let (mut agent, mut actions) = (simulation::agent(1), Vec::new());
         agent.handle(Event::Started, now, &mut actions);
         agent.handle(Event::RedisUp, now, &mut actions);
+        let list = || Value::Array(Vec::new());
+        let name = Value::BulkString(b"agent-1".to_vec());
+        agent.handle(Event::Replies(vec![Value::Okay, list(), list(), name]), now, &mut actions);
         actions.clear();
         agent.handle(Event::Timer(Timer::Release), now, &mut actions);
         let (sent, is_quiet) = requests(&actions);
@@ -184,7 +203,7 @@ mod tests {
         assert_eq!(sent, [zcard(WRAPPED_METRICS.keys), zcard(WRAPPED_LOGS.keys)]);
         assert!(is_quiet);
 
-        // The reply to the survey that the connection began with comes first.
+        // The reply to the survey that the lease began with comes first.
         actions.clear();
         agent.handle(Event::Replies(Vec::new()), now, &mut actions);
         for _ in 0..2 {

@@ -4,7 +4,11 @@
 //! read. Each bucket's series are stored and its keys removed in one transaction; the values go with the
 //! claim itself, at the end, which spares a deletion per record.
 
-use super::{CLAIMED_METRICS, RAW_METRICS, Scored, WRAPPED_METRICS};
+use std::time::Duration;
+
+use super::lease::watch_lease;
+use super::reply::score_text;
+use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, cmd};
 
 /// What the queues hold before a flush.
@@ -32,12 +36,12 @@ pub fn survey() -> Request {
     request
 }
 
-/// Watches the claimed pair and asks whether it exists. [`claim`] or [`discard`] must follow.
-pub fn watch_claim() -> Request {
+/// Watches the lease and the claimed pair, and asks whether that exists. [`claim`] or [`discard`] must follow.
+pub fn watch_claim(lease_lasts: Duration) -> Request {
+    const CLAIMED: [&str; 2] = [CLAIMED_METRICS.keys, CLAIMED_METRICS.values];
     let mut request = Request::new();
-    request
-        .push(cmd("WATCH").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values))
-        .push(cmd("EXISTS").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
+    watch_lease(&mut request, lease_lasts, &CLAIMED);
+    request.push(cmd("EXISTS").arg(&CLAIMED));
     request
 }
 
@@ -78,17 +82,28 @@ pub fn finish_claim(request: &mut Request) {
     request.push(cmd("UNLINK").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
 }
 
+/// A record that goes back to the raw queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Returned {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Unix seconds.
+    pub score_s: f64,
+    /// The record.
+    pub value: Vec<u8>,
+}
+
 /// Puts records of an open bucket back where they came from.
-pub fn return_to_raw(request: &mut Request, records: &[(Scored, Vec<u8>)]) {
+pub fn return_to_raw(request: &mut Request, records: &[Returned]) {
     if records.is_empty() {
         return;
     }
     let (mut keys, mut values) = (cmd("ZADD"), cmd("HSET"));
     keys.arg(RAW_METRICS.keys);
     values.arg(RAW_METRICS.values);
-    for (scored, value) in records {
-        keys.arg(scored.score_text()).arg(&scored.member[..]);
-        values.arg(&scored.member[..]).arg(&value[..]);
+    for Returned { key, score_s, value } in records {
+        keys.arg(score_text(*score_s)).arg(&key[..]);
+        values.arg(&key[..]).arg(&value[..]);
     }
     request.push(&keys).push(&values);
 }

@@ -1,22 +1,29 @@
-//! The four queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire.
+//! The four queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire; and the
+//! lease, which says whose turn it is.
 //!
 //! A queue is a pair of keys that applications and the agent write in one transaction: a sorted set of
 //! record keys scored with Unix seconds, and a hash from record key to JSON. Everything here packs
 //! commands or reads replies; what to do next is decided in [`crate::agent`].
 
 mod claim;
+mod lease;
 mod reply;
 mod wrapped;
 
 pub use claim::{
-    Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey, watch_claim,
+    Returned, Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey,
+    watch_claim,
+};
+pub use lease::{
+    LEASE, LeaseReply, give_back_lease, guard, guarded, lease_of, renew_lease, renewed, take_lease,
 };
 pub use reply::{
-    QueueError, Scored, claimed_now, exists, queued, scored_members, size_of, survey_of, transaction,
-    values_of,
+    Found, Listed, QueueError, Scored, claimed_now, claims_there, queued, scored_members, size_of, survey_of,
+    transaction, values_of,
 };
 pub use wrapped::{
-    Entry, acknowledge, expired_keys, key_chunk, queue_size, store, store_entries, value_chunk, value_lengths,
+    Entry, Trace, acknowledge, expired_keys, key_chunk, next_chunk_keys, queue_size, store, store_entries,
+    value_chunk,
 };
 
 /// The two keys of a queue.
@@ -39,6 +46,9 @@ pub const CLAIMED_METRICS: Queue =
 /// Series ready to be released.
 pub const WRAPPED_METRICS: Queue =
     Queue { keys: "chouette:metrics:wrapped.keys", values: "chouette:metrics:wrapped.values" };
+
+/// Which points the intake has, as a list of packed batches; see [`crate::release::delivered`].
+pub const DELIVERED_METRICS: &str = "chouette:metrics:delivered";
 
 /// Log records ready to be released.
 pub const WRAPPED_LOGS: Queue =

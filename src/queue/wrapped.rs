@@ -1,8 +1,9 @@
 //! A wrapped queue: what is ready to be released.
 
 use super::reply::score_text;
-use super::{Queue, Scored, WRAPPED_METRICS};
-use crate::protocol::redis::{Request, cmd};
+use super::{DELIVERED_METRICS, Queue, Scored, WRAPPED_METRICS};
+use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, REPLY_BYTES_MAX};
+use crate::protocol::redis::{Request, Room, cmd};
 
 /// A record on its way into a wrapped queue. Storing the same entry again changes nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,28 +69,40 @@ pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize)
     request.push(cmd("ZRANGE").arg(queue.keys).arg(rank).arg(rank + count - 1).arg("WITHSCORES"));
 }
 
-/// Asks for the values of keys. There must be at least one.
-pub fn value_chunk<'a>(request: &mut Request, queue: Queue, keys: impl Iterator<Item = &'a [u8]>) {
+/// Asks for the values of keys, at least one, none longer than `value_bytes_max`; those that find no room are asked
+/// for again.
+pub fn value_chunk<'a>(
+    request: &mut Request,
+    queue: Queue,
+    keys: impl Iterator<Item = &'a [u8]>,
+    value_bytes_max: usize,
+) {
     let mut command = cmd("HMGET");
     command.arg(queue.values);
     for key in keys {
         command.arg(key);
     }
     request.push(&command);
+    request.limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
 }
 
-/// Asks for the lengths of the values of keys, one reply each.
-pub fn value_lengths<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>) -> Request {
-    let mut request = Request::new();
-    for key in keys {
-        request.push(cmd("HSTRLEN").arg(queue.values).arg(key));
-    }
-    request
+/// How many values to ask for next, after so many came of those asked for: fewer where there was no room for all,
+/// else more.
+pub fn next_chunk_keys(asked: usize, came: usize) -> usize {
+    if came < asked { came.max(1) } else { (asked * 2).clamp(FIRST_CHUNK_KEYS, CHUNK_KEYS) }
 }
 
-/// Removes records in one transaction, and stores as metrics what is to be told of it. There must be at
-/// least one key.
-pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, told: &[Entry]) -> Request {
+/// What a removal leaves behind; nothing as a rule.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// Metrics that tell of it.
+    pub told: Vec<Entry>,
+    /// A packed batch of delivered points to be remembered, and how many batches are kept with it.
+    pub delivered: Option<(Vec<u8>, usize)>,
+}
+
+/// Removes records in one transaction that also stores the trace they leave. There must be at least one key.
+pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, trace: &Trace) -> Request {
     let (mut members, mut fields) = (cmd("ZREM"), cmd("HDEL"));
     members.arg(queue.keys);
     fields.arg(queue.values);
@@ -99,14 +112,20 @@ pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, told:
     }
     let mut request = Request::new();
     request.begin().push(&members).push(&fields);
-    store(&mut request, WRAPPED_METRICS, told);
+    store(&mut request, WRAPPED_METRICS, &trace.told);
+    if let Some((batch, kept)) = &trace.delivered {
+        let first = format!("-{kept}");
+        request
+            .push(cmd("RPUSH").arg(DELIVERED_METRICS).arg(&batch[..]))
+            .push(cmd("LTRIM").arg(DELIVERED_METRICS).arg(first).arg(-1));
+    }
     request.commit();
     request
 }
 
 impl Scored {
-    /// The keys of scored members.
+    /// The keys of scored members that are short enough to be named.
     pub fn members(list: &[Scored]) -> impl Iterator<Item = &[u8]> {
-        list.iter().map(|scored| &scored.member[..])
+        list.iter().filter_map(|scored| scored.member.as_deref())
     }
 }

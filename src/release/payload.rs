@@ -31,8 +31,9 @@ pub struct Payload {
     pub left_out: Counters,
     /// Name of the first series or beginning of the first log, to tell what was refused when it is alone.
     pub first: String,
-    /// Points that [`super::Delivered`] is to remember once they are.
-    pub delivers: Vec<u64>,
+    /// Points that [`super::Delivered`] is to remember, each with the position of its series' first key: they are
+    /// acknowledged together.
+    pub delivers: Vec<(usize, u64)>,
     /// The records it was made of.
     pub keys: KeyList,
 }

@@ -98,7 +98,7 @@ impl Source for Series {
                 payload.first = key.name.clone();
             }
             payload.items += 1;
-            merged.avoid(&self.delivered.borrow(), &key, &mut payload.delivers);
+            merged.avoid(&self.delivered.borrow(), &key, payload);
             let points = merged.points.len();
             merged.points.retain(|_, point| point.value.is_finite());
             payload.points += merged.points.len();
@@ -112,7 +112,7 @@ impl Source for Series {
 
 impl Merged {
     /// Moves counts and rates off the seconds that were delivered before.
-    fn avoid(&mut self, delivered: &Delivered, key: &SeriesKey, delivers: &mut Vec<u64>) {
+    fn avoid(&mut self, delivered: &Delivered, key: &SeriesKey, payload: &mut Payload) {
         if key.kind == SeriesKind::Gauge {
             return;
         }
@@ -120,7 +120,7 @@ impl Merged {
         for second in seconds {
             let taken = |at| self.points.contains_key(&at);
             let (free, point) = delivered.free_second(key, second, taken);
-            delivers.push(point);
+            payload.delivers.push((payload.keys.len(), point));
             if free != second
                 && let Some(moved) = self.points.remove(&second)
             {

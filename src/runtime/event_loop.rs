@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
+use super::identity;
 use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
 use super::redis_link::{LinkEvent, RedisLink};
@@ -47,7 +48,7 @@ impl EventLoop {
     /// The kernel refuses a poll or a pipe.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
         let Parts { settings, collectors, servers, files, redis, intakes } = parts;
-        let agent = Agent::new(settings, collectors, Box::new(files), mode, seed);
+        let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
         Ok(EventLoop {

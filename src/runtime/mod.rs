@@ -10,6 +10,7 @@ pub mod connection;
 pub mod event_loop;
 pub mod host_root;
 pub mod http_client;
+pub mod identity;
 pub mod outlet;
 pub mod plugin_io;
 pub mod proxy;

@@ -166,7 +166,7 @@ impl RedisLink {
 
 impl Session {
     fn send(&mut self, request: &Request, now: Instant) -> Result<(), String> {
-        self.codec.sent(request.replies());
+        self.codec.sent_with(request.replies(), request.room());
         self.reply_due.get_or_insert(now + Duration::from_secs(REDIS_REPLY_S));
         self.connection.send(request.bytes()).map(|_| ()).map_err(|error| error.to_string())
     }

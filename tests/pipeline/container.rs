@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::support::behaviour::status;
+use super::support::intake::Intake;
 use super::support::tls::Pki;
 use super::*;
 use support::{SOON, skip};

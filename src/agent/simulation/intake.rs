@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::agent::Stream;
+use crate::agent::{Answer, Stream};
 use crate::metric::json::Reader;
 
 /// A request that holds this is refused.
@@ -17,15 +17,34 @@ pub struct FakeIntake {
 }
 
 impl FakeIntake {
-    /// Whether a body holds something it would not take.
-    pub fn refuses(body: &[u8]) -> bool {
-        inflated(body).contains(POISON)
+    /// Stores a body or not, as `fate` has it, and says what the agent will hear of it.
+    pub fn take(&mut self, stream: Stream, body: &[u8], fate: u64) -> Result<Answer, String> {
+        let text = inflated(body);
+        let refused = stream == Stream::Logs && text.contains(POISON);
+        let answer = |status| Ok(Answer { status, retry_after: None, excerpt: String::new() });
+        match fate {
+            0 => answer(503),
+            1 => Err("no answer".to_owned()),
+            2 => {
+                // Stored, but the answer is lost: the same points come again and overwrite themselves.
+                if !refused {
+                    self.store(stream, &text);
+                }
+                Err("connection reset".to_owned())
+            }
+            3 => answer(403),
+            _ if refused => answer(400),
+            _ => {
+                self.store(stream, &text);
+                answer(202)
+            }
+        }
     }
 
-    pub fn store(&mut self, stream: Stream, body: &[u8]) {
+    fn store(&mut self, stream: Stream, text: &str) {
         match stream {
-            Stream::Metrics => self.store_metrics(&inflated(body)),
-            Stream::Logs => self.store_logs(&inflated(body)),
+            Stream::Metrics => self.store_metrics(text),
+            Stream::Logs => self.store_logs(text),
         }
     }
 

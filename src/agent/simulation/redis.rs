@@ -1,10 +1,12 @@
-//! As much of Redis as the agent uses, in memory, with one connection and its faults.
+//! As much of Redis as the agent uses, in memory, with its connections and faults.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
+use super::wire::{bulk, commands, int, list, parsed, with_scores};
 use crate::metric::json::Reader;
-use crate::protocol::redis::{Codec, Request, Value};
-use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
+use crate::protocol::redis::{Request, Value};
+use crate::queue::{LEASE, Queue, WRAPPED_LOGS, WRAPPED_METRICS};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
@@ -14,15 +16,44 @@ pub enum Fault {
     ReadOnly,
 }
 
-type Args = Vec<Vec<u8>>;
+pub type Args = Vec<Vec<u8>>;
+
+const NEEDS_MEMORY: [&str; 4] = ["ZADD", "HSET", "SET", "RPUSH"];
+const WRITES: [&str; 12] = [
+    "ZADD",
+    "HSET",
+    "SET",
+    "RPUSH",
+    "LTRIM",
+    "PEXPIRE",
+    "DEL",
+    "ZREM",
+    "HDEL",
+    "ZREMRANGEBYRANK",
+    "RENAMENX",
+    "UNLINK",
+];
+
+/// One client's connection.
+#[derive(Default)]
+struct Session {
+    sent: VecDeque<Vec<Args>>,
+    transaction: Option<Vec<Args>>,
+    watched: BTreeMap<String, u64>,
+    aborted: bool,
+}
 
 #[derive(Default)]
 pub struct FakeRedis {
     sets: BTreeMap<String, BTreeMap<Vec<u8>, f64>>,
     hashes: BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>,
-    sent: VecDeque<Vec<Args>>,
-    transaction: Option<Vec<Args>>,
-    aborted: bool,
+    lists: BTreeMap<String, Vec<Vec<u8>>>,
+    lease: Option<(Vec<u8>, Duration)>,
+    /// How often each key was written; a watch compares.
+    versions: BTreeMap<String, u64>,
+    sessions: BTreeMap<usize, Session>,
+    /// What time it is, for what expires.
+    pub now: Duration,
     pub fault: Option<Fault>,
     /// Sum of the application's series that were removed from the wrapped queue.
     pub acknowledged: f64,
@@ -33,20 +64,18 @@ pub struct FakeRedis {
 }
 
 impl FakeRedis {
-    pub fn send(&mut self, request: Request) {
-        self.sent.push_back(commands(request.bytes()));
+    pub fn send(&mut self, client: usize, request: Request) {
+        self.sessions.entry(client).or_default().sent.push_back(commands(request.bytes()));
     }
 
-    /// Carries out the oldest request under way.
-    pub fn execute_next(&mut self) -> Option<Vec<Value>> {
-        let commands = self.sent.pop_front()?;
-        Some(commands.into_iter().map(|command| parsed(&self.execute(command))).collect())
+    /// Carries out the oldest request of a client under way.
+    pub fn execute_next(&mut self, client: usize) -> Option<Vec<Value>> {
+        let commands = self.sessions.entry(client).or_default().sent.pop_front()?;
+        Some(commands.into_iter().map(|command| parsed(&self.execute(client, command))).collect())
     }
 
-    pub fn disconnect(&mut self) {
-        self.sent.clear();
-        self.transaction = None;
-        self.aborted = false;
+    pub fn disconnect(&mut self, client: usize) {
+        self.sessions.remove(&client);
     }
 
     pub fn write_record(&mut self, queue: Queue, key: &str, score_s: f64, json: &str) {
@@ -80,19 +109,34 @@ impl FakeRedis {
         keys.filter_map(move |key| values?.get(key)).map(Vec::as_slice)
     }
 
-    fn execute(&mut self, command: Args) -> Vec<u8> {
+    fn execute(&mut self, client: usize, command: Args) -> Vec<u8> {
+        if self.lease.as_ref().is_some_and(|(_, until)| *until <= self.now) {
+            self.lease = None;
+            self.touch(LEASE);
+        }
+        let mut session = self.sessions.remove(&client).unwrap_or_default();
+        let reply = self.in_session(&mut session, command);
+        self.sessions.insert(client, session);
+        reply
+    }
+
+    fn in_session(&mut self, session: &mut Session, command: Args) -> Vec<u8> {
         let name = String::from_utf8_lossy(&command[0]).into_owned();
-        match (name.as_str(), &mut self.transaction) {
+        match (name.as_str(), &mut session.transaction) {
             ("MULTI", open) => {
                 assert!(open.is_none(), "nested MULTI");
                 *open = Some(Vec::new());
-                self.aborted = false;
+                session.aborted = false;
                 b"+OK\r\n".to_vec()
             }
             ("EXEC", open) => {
                 let commands = open.take().expect("EXEC without MULTI");
-                if self.aborted {
+                let watched = std::mem::take(&mut session.watched);
+                if session.aborted {
                     return b"-EXECABORT Transaction discarded because of previous errors.\r\n".to_vec();
+                }
+                if watched.iter().any(|(key, version)| self.version(key) != *version) {
+                    return b"*-1\r\n".to_vec();
                 }
                 let mut reply = format!("*{}\r\n", commands.len()).into_bytes();
                 for command in commands {
@@ -100,13 +144,22 @@ impl FakeRedis {
                 }
                 reply
             }
-            ("DISCARD" | "UNWATCH" | "WATCH", open) => {
+            ("WATCH", None) => {
+                for key in &command[1..] {
+                    let key = String::from_utf8_lossy(key).into_owned();
+                    let version = self.version(&key);
+                    session.watched.entry(key).or_insert(version);
+                }
+                b"+OK\r\n".to_vec()
+            }
+            ("DISCARD" | "UNWATCH", open) => {
                 *open = None;
+                session.watched.clear();
                 b"+OK\r\n".to_vec()
             }
             (_, Some(queue)) => match refusal(self.fault, &name) {
                 Some(error) => {
-                    self.aborted = true;
+                    session.aborted = true;
                     error
                 }
                 None => {
@@ -118,9 +171,33 @@ impl FakeRedis {
         }
     }
 
+    fn version(&self, key: &str) -> u64 {
+        self.versions.get(key).copied().unwrap_or_default()
+    }
+
+    fn touch(&mut self, key: &str) {
+        *self.versions.entry(key.to_owned()).or_default() += 1;
+    }
+
     fn run(&mut self, command: &Args) -> Vec<u8> {
         let text = |i: usize| String::from_utf8_lossy(&command[i]).into_owned();
+        if WRITES.contains(&text(0).as_str()) {
+            command[1..].iter().for_each(|key| self.touch(&String::from_utf8_lossy(key)));
+        }
         let reply = match text(0).as_str() {
+            "SET" | "PEXPIRE" | "GET" | "DEL" => self.run_on_lease(command),
+            "RPUSH" => {
+                self.lists.entry(text(1)).or_default().push(command[2].clone());
+                int(0)
+            }
+            "LTRIM" => {
+                let kept: usize = text(2)[1..].parse().unwrap();
+                let list = self.lists.entry(text(1)).or_default();
+                list.drain(..list.len().saturating_sub(kept));
+                int(0)
+            }
+            "LRANGE" => list(self.lists.get(&text(1)).into_iter().flatten().map(|item| bulk(item))),
+            "ZRANGE" if text(2) == "-1" => with_scores(self.ordered(&text(1)).into_iter().last().into_iter()),
             "ZCARD" => int(self.sets.get(&text(1)).map_or(0, BTreeMap::len)),
             "HLEN" => int(self.hashes.get(&text(1)).map_or(0, BTreeMap::len)),
             "EXISTS" => int(command[1..].iter().filter(|k| self.exists(&String::from_utf8_lossy(k))).count()),
@@ -182,6 +259,25 @@ impl FakeRedis {
         reply
     }
 
+    fn run_on_lease(&mut self, command: &Args) -> Vec<u8> {
+        let text = |i: usize| String::from_utf8_lossy(&command[i]).into_owned();
+        assert_eq!(text(1), LEASE);
+        let lasts = |i: usize| Duration::from_millis(text(i).parse().unwrap());
+        match text(0).as_str() {
+            "SET" if self.lease.is_some() => b"$-1\r\n".to_vec(),
+            "SET" => {
+                self.lease = Some((command[2].clone(), self.now + lasts(5)));
+                b"+OK\r\n".to_vec()
+            }
+            "PEXPIRE" => {
+                let until = self.now + lasts(2);
+                int(self.lease.as_mut().map(|lease| lease.1 = until).into_iter().count())
+            }
+            "DEL" => int(self.lease.take().into_iter().count()),
+            _ => self.lease.as_ref().map_or(b"$-1\r\n".to_vec(), |(holder, _)| bulk(holder)),
+        }
+    }
+
     fn acknowledge(&mut self, key: &str, members: &[Vec<u8>]) {
         if key == WRAPPED_LOGS.keys {
             let keys = members.iter().map(|member| String::from_utf8_lossy(member).into_owned());
@@ -239,62 +335,11 @@ impl FakeRedis {
 }
 
 fn refusal(fault: Option<Fault>, name: &str) -> Option<Vec<u8>> {
-    let needs_memory = matches!(name, "ZADD" | "HSET");
-    let writes = needs_memory || matches!(name, "ZREM" | "HDEL" | "ZREMRANGEBYRANK" | "RENAMENX" | "UNLINK");
     match fault {
-        Some(Fault::Oom) if needs_memory => Some(b"-OOM command not allowed\r\n".to_vec()),
-        Some(Fault::ReadOnly) if writes => Some(b"-READONLY You can't write\r\n".to_vec()),
+        Some(Fault::Oom) if NEEDS_MEMORY.contains(&name) => Some(b"-OOM command not allowed\r\n".to_vec()),
+        Some(Fault::ReadOnly) if WRITES.contains(&name) => Some(b"-READONLY You can't write\r\n".to_vec()),
         _ => None,
     }
-}
-
-fn parsed(reply: &[u8]) -> Value {
-    let (mut codec, mut complete) = (Codec::default(), Vec::new());
-    codec.sent(1);
-    codec.receive(reply, &mut complete).expect("a reply");
-    complete.remove(0).remove(0)
-}
-
-fn commands(mut bytes: &[u8]) -> Vec<Args> {
-    let mut line = || {
-        let end = bytes.windows(2).position(|w| w == b"\r\n")?;
-        let number: usize = std::str::from_utf8(&bytes[1..end]).ok()?.parse().ok()?;
-        let marker = bytes[0];
-        bytes = &bytes[end + 2..];
-        if marker == b'*' {
-            return Some((number, Vec::new()));
-        }
-        let argument = bytes[..number].to_vec();
-        bytes = &bytes[number + 2..];
-        Some((0, argument))
-    };
-    let mut all = Vec::new();
-    while let Some((count, _)) = line() {
-        all.push((0..count).map(|_| line().expect("an argument").1).collect());
-    }
-    all
-}
-
-fn with_scores(members: impl Iterator<Item = (Vec<u8>, f64)>) -> Vec<u8> {
-    list(members.flat_map(|(member, score)| [bulk(&member), bulk(score.to_string().as_bytes())]))
-}
-
-fn list(items: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
-    let items: Vec<_> = items.collect();
-    let mut out = format!("*{}\r\n", items.len()).into_bytes();
-    items.iter().for_each(|item| out.extend_from_slice(item));
-    out
-}
-
-fn bulk(bytes: &[u8]) -> Vec<u8> {
-    let mut out = format!("${}\r\n", bytes.len()).into_bytes();
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-    out
-}
-
-fn int(n: usize) -> Vec<u8> {
-    format!(":{n}\r\n").into_bytes()
 }
 
 fn field(json: &[u8], name: &str) -> Option<f64> {

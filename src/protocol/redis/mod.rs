@@ -3,8 +3,8 @@
 //!
 //! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
-//! The parser limits neither the size of a reply nor what it allocates for one, so requests ask for bounded
-//! chunks. After an error the connection must be dropped: where the next reply starts is unknown.
+//! The parser limits neither the size of a reply nor what it allocates for one, so a sieve before it keeps out what
+//! a request has no [`Room`] for. After an error the connection must be dropped: where the next reply starts is unknown.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,11 +12,22 @@ use std::io::{self, Read};
 
 pub use redis::{Cmd, ErrorKind, Value, cmd};
 
+mod sieve;
+
+pub use sieve::{LATER, Room, TOO_LONG};
+
+use crate::limits::REPLY_BYTES_MAX;
+use sieve::Sieve;
+
+/// What a request has room for that asks for nothing large.
+const USUAL_ROOM: Room = Room { bulk_bytes_max: REPLY_BYTES_MAX, total_bytes_max: REPLY_BYTES_MAX };
+
 /// Commands that are written together and whose replies are handed back together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Request {
     bytes: Vec<u8>,
     replies: usize,
+    room: Option<Room>,
 }
 
 impl Request {
@@ -40,6 +51,17 @@ impl Request {
     /// Appends `EXEC`.
     pub fn commit(&mut self) -> &mut Request {
         self.push(&cmd("EXEC"))
+    }
+
+    /// Bounds the replies.
+    pub fn limit(&mut self, room: Room) -> &mut Request {
+        self.room = Some(room);
+        self
+    }
+
+    /// How much is read of the replies.
+    pub fn room(&self) -> Room {
+        self.room.unwrap_or(USUAL_ROOM)
     }
 
     /// The packed commands.
@@ -68,6 +90,7 @@ impl std::error::Error for CodecError {}
 /// Matches the replies of one connection to the requests sent on it.
 #[derive(Default)]
 pub struct Codec {
+    sieve: Sieve,
     parser: redis::Parser,
     pending: VecDeque<Pending>,
 }
@@ -80,6 +103,12 @@ struct Pending {
 impl Codec {
     /// Notes that a request with so many replies was sent. At least one.
     pub fn sent(&mut self, replies: usize) {
+        self.sent_with(replies, USUAL_ROOM);
+    }
+
+    /// The same with bounds of its own.
+    pub fn sent_with(&mut self, replies: usize, room: Room) {
+        self.sieve.expect(replies.max(1), room);
         self.pending.push_back(Pending { expected: replies.max(1), got: Vec::with_capacity(replies) });
     }
 
@@ -93,23 +122,32 @@ impl Codec {
     /// # Errors
     /// The bytes are no reply, or one that nothing was sent for.
     pub fn receive(&mut self, bytes: &[u8], complete: &mut Vec<Vec<Value>>) -> Result<(), CodecError> {
-        let mut feed = Feed(bytes);
-        loop {
-            match self.parser.parse_value(&mut feed) {
-                Ok(value) => {
-                    let Some(first) = self.pending.front_mut() else {
-                        return Err(CodecError("a reply nothing was sent for".to_owned()));
-                    };
-                    first.got.push(value);
-                    if first.got.len() == first.expected {
-                        complete.extend(self.pending.pop_front().map(|p| p.got));
-                    }
-                }
-                Err(error) => {
-                    // `is_timeout` is how the crate calls `WouldBlock`: the feed has run dry.
-                    return if error.is_timeout() { Ok(()) } else { Err(CodecError(error.to_string())) };
+        let Codec { sieve, parser, pending } = self;
+        sieve.sift(bytes, &mut |bytes| parse(parser, pending, bytes, complete))
+    }
+}
+
+fn parse(
+    parser: &mut redis::Parser,
+    pending: &mut VecDeque<Pending>,
+    bytes: &[u8],
+    complete: &mut Vec<Vec<Value>>,
+) -> Result<(), CodecError> {
+    let mut feed = Feed(bytes);
+    loop {
+        match parser.parse_value(&mut feed) {
+            Ok(value) => {
+                let Some(first) = pending.front_mut() else {
+                    return Err(CodecError("a reply nothing was sent for".to_owned()));
+                };
+                first.got.push(value);
+                if first.got.len() == first.expected {
+                    complete.extend(pending.pop_front().map(|p| p.got));
                 }
             }
+            // `is_timeout` is how the crate calls `WouldBlock`: the feed has run dry.
+            Err(error) if error.is_timeout() => return Ok(()),
+            Err(error) => return Err(CodecError(error.to_string())),
         }
     }
 }

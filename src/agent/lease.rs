@@ -1,0 +1,191 @@
+//! Whose turn it is: of several agents on one Redis only the holder of the lease reads, aggregates and releases.
+//!
+//! It is taken when Redis is there, renewed with each flush, and given back at the end. An agent that was suspended
+//! finds it in other hands: its transactions are refused ([`queue::guard`]), and it stands by. What counts locally
+//! ([`Holding::is_held`]) ends earlier than it does at Redis, so that nobody goes on by mistake.
+
+use std::time::{Duration, Instant};
+
+use super::line::{Hold, Owner};
+use super::{Cx, Settings};
+use crate::limits::{LEASE_INTERVALS, LEASE_S_MIN};
+use crate::protocol::redis::{Request, Value};
+use crate::queue::{self, LeaseReply, QueueError};
+
+/// Asks for the lease; what came of it is in [`Holding`].
+#[derive(Default)]
+pub(super) struct Lease {
+    run: u32,
+    /// When the request under way was sent, and what it asks.
+    asked: Option<(Instant, Asked)>,
+}
+
+/// Whose turn it is, as far as this agent knows.
+pub(super) struct Holding {
+    name: String,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    /// Nobody has been asked yet, or what was known is out of date.
+    Unknown,
+    Held {
+        until: Instant,
+    },
+    /// Redis has no memory for a lease. Releasing, which frees some, may be done by anybody; nothing else is done.
+    NoMemory,
+    StandingBy {
+        holder: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asked {
+    Take,
+    Renew,
+    GiveBack,
+}
+
+impl Holding {
+    /// `name` tells agents apart, and tells a person which one works.
+    pub fn new(name: String) -> Holding {
+        Holding { name, state: State::Unknown }
+    }
+
+    /// Who this agent is.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether this agent may aggregate.
+    pub fn is_held(&self, now: Instant) -> bool {
+        matches!(self.state, State::Held { until } if now < until)
+    }
+
+    /// Whether this agent may release.
+    pub fn may_release(&self, now: Instant) -> bool {
+        self.state == State::NoMemory || self.is_held(now)
+    }
+
+    /// Whether nobody can hold it.
+    pub fn is_impossible(&self) -> bool {
+        self.state == State::NoMemory
+    }
+
+    /// Who works instead of this agent.
+    pub fn stands_by_for(&self) -> Option<&str> {
+        match &self.state {
+            State::StandingBy { holder } => Some(holder),
+            _ => None,
+        }
+    }
+
+    /// What is known is out of date: the connection is gone, or a transaction found another holder.
+    pub fn doubt(&mut self) {
+        self.state = State::Unknown;
+    }
+
+    fn change(&mut self, new: State) {
+        match (&self.state, &new) {
+            (State::StandingBy { holder: known }, State::StandingBy { holder }) if known == holder => {}
+            (_, State::StandingBy { holder }) => log::warn!(
+                "lease: agent {holder} works on this redis; this one, {}, stands by: it reads, aggregates and releases nothing",
+                self.name
+            ),
+            (State::StandingBy { holder }, State::Held { .. }) => {
+                log::info!("lease: taken over from agent {holder}");
+            }
+            (State::Unknown, State::Held { .. }) => log::debug!("lease: taken by agent {}", self.name),
+            _ => {}
+        }
+        self.state = new;
+    }
+}
+
+/// How long the lease lasts: an agent that is gone is followed by another one within two intervals.
+pub(super) fn lasts(settings: &Settings) -> Duration {
+    Duration::from_secs_f64((f64::from(settings.aggregate_interval_s) * LEASE_INTERVALS).max(LEASE_S_MIN))
+}
+
+impl Lease {
+    /// Takes or renews it, unless a request is under way.
+    pub fn ask(&mut self, cx: &mut Cx<'_>) {
+        if self.asked.is_some() {
+            return;
+        }
+        let lasts = lasts(cx.settings);
+        if cx.holding.is_held(cx.now.mono) {
+            self.submit(queue::renew_lease(lasts), Asked::Renew, cx);
+        } else {
+            self.submit(queue::take_lease(&cx.holding.name, lasts), Asked::Take, cx);
+        }
+    }
+
+    /// Gives it back, so that another agent need not wait until it runs out. True once there is nothing to wait for.
+    pub fn give_back(&mut self, cx: &mut Cx<'_>) -> bool {
+        if cx.line.is_up() && self.asked.is_none() && cx.holding.is_held(cx.now.mono) {
+            self.submit(queue::give_back_lease(), Asked::GiveBack, cx);
+        }
+        !cx.line.is_up() || self.asked.is_none()
+    }
+
+    /// The connection is gone: whose it is has to be asked again.
+    pub fn lost(&mut self, cx: &mut Cx<'_>) {
+        self.run = self.run.wrapping_add(1);
+        self.asked = None;
+        if cx.holding.stands_by_for().is_none() {
+            cx.holding.doubt();
+        }
+    }
+
+    /// True when the lease is this agent's from now on.
+    pub fn replied(&mut self, run: u32, replies: &[Value], cx: &mut Cx<'_>) -> Result<bool, QueueError> {
+        let Some((asked_at, asked)) = self.asked.take_if(|_| run == self.run) else {
+            return Ok(false);
+        };
+        let until = asked_at + lasts(cx.settings);
+        match asked {
+            Asked::Take => {
+                let reply = queue::lease_of(replies).map_err(|error| error.about(queue::LEASE))?;
+                return Ok(taken(&reply, until, cx));
+            }
+            Asked::GiveBack => cx.holding.doubt(),
+            Asked::Renew => match queue::renewed(replies, &cx.holding.name) {
+                Ok(()) => cx.holding.change(State::Held { until }),
+                Err(QueueError::LeaseLost) => {
+                    cx.holding.doubt();
+                    self.ask(cx);
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(false)
+    }
+
+    fn submit(&mut self, request: Request, asked: Asked, cx: &mut Cx<'_>) {
+        if cx.line.is_up() {
+            self.asked = Some((cx.now.mono, asked));
+            cx.line.submit(Owner::Lease(self.run), request, Hold::Free, cx.actions);
+        }
+    }
+}
+
+/// True when the lease is this agent's.
+fn taken(reply: &LeaseReply, until: Instant, cx: &mut Cx<'_>) -> bool {
+    let new = match &reply.holder {
+        Some(holder) if *holder == cx.holding.name => State::Held { until },
+        Some(holder) => State::StandingBy { holder: holder.clone() },
+        None if reply.no_memory => State::NoMemory,
+        None => State::Unknown,
+    };
+    cx.holding.change(new);
+    if !cx.holding.may_release(cx.now.mono) {
+        return false;
+    }
+    cx.delivered.borrow_mut().replace(&reply.delivered);
+    if let Some(newest_s) = reply.newest_s {
+        cx.belief.told_of(newest_s, cx.now);
+    }
+    true
+}

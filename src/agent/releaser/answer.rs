@@ -1,0 +1,98 @@
+//! What an answer of the intake does to the batch it answers.
+
+use std::time::Duration;
+
+use super::{Releaser, State, Then};
+use crate::agent::cx::Cx;
+use crate::agent::removal::Why;
+use crate::agent::{Action, Answer};
+use crate::limits::{RETRY_AFTER_JITTER, RETRY_AFTER_MAX_S};
+use crate::release::{Outcome, Payload, Random, outcome};
+
+impl Releaser {
+    /// The intake answered, or did not.
+    pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
+        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let took = cx.now.mono.saturating_duration_since(since);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reason) => return self.keep(&payload, &reason, None, cx),
+        };
+        match outcome(answer.status) {
+            Outcome::Accepted => self.accepted(payload, took, cx),
+            Outcome::Split => self.split(payload, &answer, cx),
+            Outcome::KeyRefused => {
+                let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
+                self.keep(&payload, &text, answer.retry_after, cx);
+            }
+            Outcome::Retry => {
+                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
+                self.keep(&payload, &text, answer.retry_after, cx);
+            }
+        }
+    }
+
+    fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
+        self.backoff.succeeded();
+        cx.warnings.recovered(self.stream.topic());
+        self.stream.note_dispatched(&payload, cx.telemetry);
+        let contents = self.stream.contents(&payload);
+        let (raw, compressed) = (payload.raw_bytes, payload.compressed_bytes);
+        log::info!("released {contents} in {took:.1?}: {raw} bytes, {compressed} compressed");
+        self.remove(payload.keys, Why::Delivered(payload.delivers), Then::NextPart, cx);
+    }
+
+    fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
+        // To tell of that it was refused what tells of drops would never end.
+        let tells_of_drops = payload.items == 1 && self.stream.tells_of_drops(&payload);
+        if let Some((first, second)) = payload.keys.split().filter(|_| !tells_of_drops) {
+            log::debug!("status {}: splitting {}", answer.status, self.stream.contents(&payload));
+            self.parts.extend([second, first]);
+            self.next_part(cx);
+            return;
+        }
+        let (topic, culprit) = (self.stream.topic(), self.stream.culprit(&payload));
+        let (status, text) = (answer.status, answer.excerpt_text());
+        log::warn!("{topic}: dropped {culprit}, which the intake refuses with {status}{text}");
+        let why = if tells_of_drops { Why::Untold } else { Why::Dropped("rejected") };
+        self.remove(payload.keys, why, Then::NextPart, cx);
+    }
+
+    fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
+        let wait = self.backoff.failed(cx.random).max(spread(retry_after.unwrap_or_default(), cx.random));
+        cx.warnings.warn(self.stream.topic(), &format_args!("{reason}; everything is kept"), cx.now.mono);
+        let contents = self.stream.contents(payload);
+        log::info!("{contents} wait, next attempt in {:.1} s", wait.as_secs_f64());
+        self.parts.clear();
+        self.finish(false);
+        self.retry_at = Some(cx.now.mono + wait);
+        cx.actions.push(Action::Arm(self.stream.retry(), cx.now.mono + wait));
+    }
+}
+
+/// What the intake asks for, and some more: it asks a whole fleet.
+fn spread(retry_after: Duration, random: &mut Random) -> Duration {
+    let asked_s = retry_after.as_secs_f64().min(RETRY_AFTER_MAX_S);
+    let (share, longest_s) = RETRY_AFTER_JITTER;
+    Duration::from_secs_f64(asked_s + random.unit() * (asked_s * share).min(longest_s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_that_is_told_one_time_comes_back_spread_over_more() {
+        let mut random = Random::new(3);
+        let waits: Vec<f64> =
+            (0..1_000).map(|_| spread(Duration::from_secs(40), &mut random).as_secs_f64()).collect();
+        assert!(waits.iter().all(|wait| (40.0..50.0).contains(wait)));
+        let early = waits.iter().filter(|wait| **wait < 41.0).count();
+        assert!((50..150).contains(&early), "a tenth of the fleet in each second: {early}");
+        assert_eq!(spread(Duration::ZERO, &mut random), Duration::ZERO);
+        let longest = RETRY_AFTER_MAX_S + RETRY_AFTER_JITTER.1;
+        assert!(spread(Duration::MAX, &mut random).as_secs_f64() <= longest);
+    }
+}
