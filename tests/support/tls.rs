@@ -23,10 +23,15 @@ pub const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
 impl Pki {
     pub fn new() -> Pki {
+        Pki::of("a private authority")
+    }
+
+    /// An authority of this name.
+    pub fn of(authority: &str) -> Pki {
         let mut ca = CertificateParams::new(Vec::default()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.distinguished_name = named("a private authority");
+        ca.distinguished_name = named(authority);
         let ca_key = KeyPair::generate().unwrap();
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);

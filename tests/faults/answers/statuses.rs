@@ -1,9 +1,13 @@
 //! Statuses: what is kept, what is dropped, what is done.
 
 use super::{Case, all};
-use crate::support::agent::API_KEY;
+use crate::support::agent::{API_KEY, Agent};
 use crate::support::behaviour::{Answer, Behaviour, Flow, answer, status};
+use crate::support::bench::Bench;
+use crate::support::figures::figure;
 use crate::support::intake::Intake;
+use crate::support::store::Store;
+use crate::support::{SOON, wait_until};
 
 use std::time::Duration;
 
@@ -98,6 +102,27 @@ fn an_answer_that_repeats_the_key_does_not_bring_it_into_the_log() {
 fn a_record_that_is_refused_is_dropped_alone() {
     let cases = [400, 413].map(|code| [Case::of_status(code), Case::of_status(code).of_logs()]);
     all("400, 413", cases.as_flattened(), Case::costs_the_culprit);
+}
+
+/// An intake that refuses every single record refuses what counts the loss as well; that must not get lost.
+#[test]
+fn the_count_of_what_is_refused_survives_an_intake_that_refuses_everything() {
+    let Some(bench) = Bench::new(|_| status(400)) else {
+        return;
+    };
+    let names = bench.leave_series(20);
+    let agent = Agent::run(&bench.env_with(&[("SEND_SELF_METRICS", "true")]));
+    let dropped = |name: &str| agent.stderr().matches(&format!("dropped a series of \"{name}")).count();
+    assert!(wait_until(SOON, || dropped("left.") == names.len()), "{} are dropped", dropped("left."));
+    let before = dropped("chouette.dropped");
+    assert!(wait_until(SOON, || dropped("chouette.dropped") > before + 5), "its count is refused too");
+    let refusals = bench.intake.requests().len();
+    bench.intake.behave(|_| status(202));
+    let counted = || Store::acknowledged(&bench.intake.requests()).sum("chouette.dropped");
+    let is_told = || counted() >= names.len() as f64;
+    assert!(wait_until(SOON, is_told), "{} of at least {} were counted", counted(), names.len());
+    let value = format!("{} of {} counted, after {refusals} refusals", counted(), names.len());
+    figure("answers 400, 413", "400 for everything, its own count included", &value);
 }
 
 #[test]

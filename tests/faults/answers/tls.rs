@@ -27,12 +27,13 @@ fn goes_through(case: &Case, pki: &Pki, front: Front, why: &str) -> Option<Seen>
 
 #[test]
 fn nothing_is_sent_to_somebody_else() {
-    let (pki, stranger) = (Pki::new(), Pki::new());
+    let (pki, stranger, namesake) = (Pki::new(), Pki::of("a stranger"), Pki::new());
     let plain_400: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     let troubles = [
         ("a wrong name", Front::Tls(pki.server_for(&["intake.example.com"], 4096)), "not valid for name"),
         ("an expired certificate", Front::Tls(pki.server_for(&NAMES, 2001)), "expired"),
         ("an unknown authority", Front::Tls(stranger.server_config()), "UnknownIssuer"),
+        ("another authority of the same name", Front::Tls(namesake.server_config()), "BadSignature"),
         ("no TLS but HTTP", Front::Says(plain_400), "tls: "),
         ("closed within the handshake", Front::Says(b""), "closed"),
         ("an alert", Front::Says(b"\x15\x03\x03\x00\x02\x02\x28"), "tls: "),
