@@ -48,8 +48,15 @@ enum Stream {
 enum Wait {
     /// Between half of a step and all of it; each step is twice the one before.
     Backoff,
-    /// As long as it was asked to, or a quarter longer.
-    Asked(f64),
+    /// Seconds, at least and at most.
+    Between(f64, f64),
+}
+
+impl Wait {
+    /// As long as it was asked to, or up to a quarter longer.
+    fn asked(seconds: f64) -> Wait {
+        Wait::Between(seconds, seconds * 1.25)
+    }
 }
 
 /// One kind of trouble.
@@ -202,7 +209,7 @@ impl Case {
                     let step_s = (BACKOFF_S.0 * f64::from(1 << number.min(16))).min(BACKOFF_S.1);
                     (step_s / 2.0, step_s)
                 }
-                Wait::Asked(asked_s) => (asked_s, asked_s * 1.25),
+                Wait::Between(least_s, most_s) => (least_s, most_s),
             };
             // What takes a known time may end a little early by the test's clock.
             let early_s = if self.lasting_s > 0.0 { 0.3 } else { 0.01 };
