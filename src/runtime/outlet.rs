@@ -14,6 +14,9 @@ use crate::protocol::http::{Response, RetryAfter};
 /// Bytes of an answer that are kept for the log.
 const EXCERPT_BYTES_MAX: usize = 512;
 
+/// Stands where an answer repeats the key.
+const MASK: &str = "***";
+
 /// An answer, or why there is none.
 pub type Outcome = Result<Answer, String>;
 
@@ -52,7 +55,14 @@ impl Outlet {
             return None;
         }
         let result = self.client.ready(registry, now)?;
-        Some(result.map(answer_of).map_err(|failure| failure.to_string()))
+        let answered = result.map(|response| answer_of(response, &self.secrets()));
+        Some(answered.map_err(|failure| failure.to_string()))
+    }
+
+    /// What each request carries and no log may show.
+    fn secrets(&self) -> Vec<String> {
+        let headers = self.intake.request(Vec::new()).headers;
+        headers.into_iter().filter(|(name, _)| *name == "DD-API-KEY").map(|(_, value)| value).collect()
     }
 
     /// When [`Outlet::drive`] is due at the latest.
@@ -74,7 +84,7 @@ fn limits_for(body_bytes: usize) -> ExchangeLimits {
     }
 }
 
-fn answer_of(response: Response) -> Answer {
+fn answer_of(response: Response, secrets: &[String]) -> Answer {
     let now_s = clock::now().wall_s;
     let retry_after = response.retry_after.map(|retry| match retry {
         RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
@@ -84,8 +94,20 @@ fn answer_of(response: Response) -> Answer {
             Duration::from_secs_f64((at_s as f64 - now_s).clamp(0.0, 86_400.0))
         }
     });
-    let excerpt: Vec<u8> = response.body.into_iter().take(EXCERPT_BYTES_MAX).collect();
-    Answer { status: response.status, retry_after, excerpt: String::from_utf8_lossy(&excerpt).into_owned() }
+    Answer { status: response.status, retry_after, excerpt: excerpt(&response.body, secrets) }
+}
+
+/// The beginning of a body. Whoever answers may repeat what it was sent; that is masked before anything is cut, so
+/// that no part of it is left at the end.
+fn excerpt(body: &[u8], secrets: &[String]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret.as_str(), MASK);
+    }
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| *end <= EXCERPT_BYTES_MAX).last().unwrap_or_default();
+    text.truncate(end);
+    text
 }
 
 #[cfg(test)]
@@ -99,5 +121,15 @@ mod tests {
         assert_eq!(limits_for(200_000).total_s, usual.total_s + 50);
         assert_eq!(limits_for(200_000).reused_first_byte_s, usual.reused_first_byte_s + 50);
         assert_eq!(limits_for(usize::MAX).total_s, usual.total_s + TRANSFER_S_MAX);
+    }
+
+    #[test]
+    fn an_excerpt_shows_no_secret_not_even_a_part() {
+        let secrets = ["s3cret".to_owned(), String::new()];
+        assert_eq!(excerpt(b"key s3cret, s3cret: unknown", &secrets), "key ***, ***: unknown");
+        let long = format!("{}s3cret", "x".repeat(EXCERPT_BYTES_MAX - 3));
+        assert_eq!(excerpt(long.as_bytes(), &secrets), "x".repeat(EXCERPT_BYTES_MAX - 3) + MASK);
+        assert_eq!(excerpt("ü".repeat(1000).as_bytes(), &[]).len(), EXCERPT_BYTES_MAX);
+        assert_eq!(excerpt(b"\xff!", &[]), "\u{FFFD}!");
     }
 }

@@ -84,6 +84,13 @@ impl Agent {
         self.child.id()
     }
 
+    /// The most memory that the process has had so far, in KiB.
+    pub fn memory_peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+    }
+
     /// What the process has written to standard error so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.errors.lock().unwrap()).into_owned()

@@ -19,8 +19,37 @@ impl Answer {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        let _ = write!(head, "Content-Length: {}\r\n\r\n{}", self.body.len(), self.body);
+        // These end with their head, whatever it says.
+        if matches!(self.status, 100..200 | 204 | 304) {
+            head.push_str("\r\n");
+        } else {
+            let _ = write!(head, "Content-Length: {}\r\n\r\n{}", self.body.len(), self.body);
+        }
         head.into_bytes()
+    }
+}
+
+/// Bytes that need not be HTTP: a head, the same piece a number of times, a tail.
+#[derive(Debug, Clone, Default)]
+pub struct Flow {
+    pub head: Vec<u8>,
+    /// The pause after each byte of the head; none: it is sent in one piece.
+    pub byte_every: Option<Duration>,
+    pub piece: Vec<u8>,
+    pub times: usize,
+    /// The pause after each piece.
+    pub every: Duration,
+    pub tail: Vec<u8>,
+    /// Whether the connection ends with the last byte.
+    pub closes: bool,
+    /// Whether all this means that the request was accepted.
+    pub accepts: bool,
+}
+
+impl Flow {
+    /// Nothing but a head, on a connection that stays.
+    pub fn of(head: impl Into<Vec<u8>>) -> Flow {
+        Flow { head: head.into(), ..Flow::default() }
     }
 }
 
@@ -30,6 +59,8 @@ pub enum Behaviour {
     Answer(Answer),
     /// Answers in one piece and closes at once, without saying so in a header.
     AnswerThenClose(Answer),
+    /// Sends this.
+    Flow(Flow),
     /// Answers byte by byte.
     Trickle(Answer, Duration),
     /// Never answers, and keeps the connection.

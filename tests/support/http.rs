@@ -5,6 +5,35 @@ use std::io::{self, Read};
 /// A request longer than this ends the connection.
 const REQUEST_BYTES_MAX: usize = 80 << 20;
 
+/// Unix seconds as HTTP headers write them.
+pub fn date(unix_s: u64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
+    let (mut year, mut day, mut month) = (1970, days, 0);
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    while day >= lengths[month] {
+        day -= lengths[month];
+        month += 1;
+    }
+    format!(
+        "{}, {:02} {} {year} {:02}:{:02}:{:02} GMT",
+        WEEKDAYS[usize::try_from(days % 7).unwrap()],
+        day + 1,
+        MONTHS[month],
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
 /// One request as it stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawRequest {

@@ -1,13 +1,13 @@
 //! A scripted intake: an HTTP server, plain or TLS, that records what it gets and misbehaves as told.
 
-use super::behaviour::{Behaviour, status};
+use super::behaviour::{Behaviour, Flow, status};
 use super::http::{self, RawRequest};
 use super::json::{self, Value};
 use super::tls::Pki;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -54,13 +54,24 @@ impl Request {
     }
 }
 
+/// What a connection meets with before any request.
+#[derive(Clone)]
+pub enum Front {
+    Plain,
+    Tls(Arc<ServerConfig>),
+    /// Says this, whatever comes first, and closes.
+    Says(&'static [u8]),
+}
+
 type Script = Box<dyn FnMut(&Request) -> Behaviour + Send>;
 
 struct Shared {
     requests: Mutex<Vec<Arc<Request>>>,
     arrived: Condvar,
     script: Mutex<Script>,
-    connections: AtomicUsize,
+    front: Mutex<Front>,
+    /// When each connection came.
+    connections: Mutex<Vec<Instant>>,
     stopped: AtomicBool,
 }
 
@@ -74,7 +85,7 @@ pub struct Intake {
 impl Intake {
     /// A plain server with this script.
     pub fn start(script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(None, Box::new(script))
+        Intake::listen(Front::Plain, false, Box::new(script))
     }
 
     /// One that accepts everything.
@@ -83,30 +94,30 @@ impl Intake {
     }
 
     pub fn start_tls(pki: &Pki, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(Some(pki.server_config()), Box::new(script))
+        Intake::listen(Front::Tls(pki.server_config()), true, Box::new(script))
     }
 
-    fn listen(config: Option<Arc<ServerConfig>>, script: Script) -> Intake {
+    fn listen(front: Front, tls: bool, script: Script) -> Intake {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             requests: Mutex::default(),
             arrived: Condvar::new(),
             script: Mutex::new(script),
-            connections: AtomicUsize::new(0),
+            front: Mutex::new(front),
+            connections: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
-        let tls = config.is_some();
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if accepting.stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                let (shared, config) = (Arc::clone(&accepting), config.clone());
+                let shared = Arc::clone(&accepting);
                 std::thread::spawn(move || {
                     // How a connection ends is up to the client and the script; what arrived whole is recorded.
-                    let _ = serve(stream, config, &shared);
+                    let _ = serve(stream, &shared);
                 });
             }
         });
@@ -136,8 +147,18 @@ impl Intake {
         self.shared.requests.lock().unwrap().clone()
     }
 
+    /// Later connections meet with this.
+    pub fn meet_with(&self, front: Front) {
+        *self.shared.front.lock().unwrap() = front;
+    }
+
     pub fn connection_count(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
+        self.shared.connections.lock().unwrap().len()
+    }
+
+    /// When each connection came.
+    pub fn connected_at(&self) -> Vec<Instant> {
+        self.shared.connections.lock().unwrap().clone()
     }
 
     /// Waits until what has arrived fits; false when it did not within `limit`.
@@ -215,13 +236,23 @@ impl Link<'_> {
     }
 }
 
-fn serve(socket: TcpStream, config: Option<Arc<ServerConfig>>, shared: &Shared) -> io::Result<()> {
-    let connection = shared.connections.fetch_add(1, Ordering::SeqCst);
+fn serve(mut socket: TcpStream, shared: &Shared) -> io::Result<()> {
+    let connection = {
+        let mut connections = shared.connections.lock().unwrap();
+        connections.push(Instant::now());
+        connections.len() - 1
+    };
     socket.set_read_timeout(Some(LOOK_EVERY))?;
     socket.set_nodelay(true)?;
-    let stream = match config {
-        None => Stream::Plain(socket),
-        Some(config) => {
+    let front = shared.front.lock().unwrap().clone();
+    let stream = match front {
+        Front::Says(bytes) => {
+            let mut first = [0; 4096];
+            let _ = socket.read(&mut first);
+            return socket.write_all(bytes);
+        }
+        Front::Plain => Stream::Plain(socket),
+        Front::Tls(config) => {
             let session = ServerConnection::new(config).map_err(io::Error::other)?;
             Stream::Tls(Box::new(StreamOwned::new(session, socket)))
         }
@@ -264,8 +295,10 @@ fn record(raw: RawRequest, connection: usize, resumed: bool, shared: &Shared) ->
     let behaviour = (shared.script.lock().unwrap())(&request);
     (request.stored, request.acknowledged) = match &behaviour {
         Behaviour::Answer(answer) | Behaviour::AnswerThenClose(answer) | Behaviour::Trickle(answer, _) => {
-            (answer.status < 300, answer.status < 300)
+            let accepts = matches!(answer.status, 200..300);
+            (accepts, accepts)
         }
+        Behaviour::Flow(flow) => (true, flow.accepts),
         _ => (true, false),
     };
     let mut requests = shared.requests.lock().unwrap();
@@ -280,13 +313,8 @@ fn act(behaviour: Behaviour, link: &mut Link) -> io::Result<bool> {
     match behaviour {
         Behaviour::Answer(answer) => link.send(&answer.render()).map(|()| true),
         Behaviour::AnswerThenClose(answer) => link.send(&answer.render()).map(|()| false),
-        Behaviour::Trickle(answer, every) => {
-            for byte in answer.render() {
-                link.send(&[byte])?;
-                std::thread::sleep(every);
-            }
-            Ok(true)
-        }
+        Behaviour::Flow(flow) => flood(&flow, link).map(|()| !flow.closes),
+        Behaviour::Trickle(answer, every) => trickle(&answer.render(), every, link).map(|()| true),
         Behaviour::Hang => {
             // Until the client goes away; what it might still send is of no interest.
             let mut ignored = [0; 1024];
@@ -303,4 +331,24 @@ fn act(behaviour: Behaviour, link: &mut Link) -> io::Result<bool> {
             Ok(false)
         }
     }
+}
+
+fn flood(flow: &Flow, link: &mut Link) -> io::Result<()> {
+    match flow.byte_every {
+        None => link.send(&flow.head)?,
+        Some(every) => trickle(&flow.head, every, link)?,
+    }
+    for _ in 0..flow.times {
+        link.send(&flow.piece)?;
+        std::thread::sleep(flow.every);
+    }
+    link.send(&flow.tail)
+}
+
+fn trickle(bytes: &[u8], every: Duration, link: &mut Link) -> io::Result<()> {
+    for byte in bytes {
+        link.send(&[*byte])?;
+        std::thread::sleep(every);
+    }
+    Ok(())
 }

@@ -1,8 +1,10 @@
-//! A private certificate authority, and a server certificate of its for `127.0.0.1` and `localhost`.
+//! A private certificate authority, and server certificates of its: one for `127.0.0.1` and `localhost`, others as
+//! they are wanted.
 
 use super::temp::TempDir;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -13,35 +15,40 @@ use std::sync::Arc;
 pub struct Pki {
     dir: TempDir,
     server: Arc<ServerConfig>,
+    issuer: Issuer<'static, KeyPair>,
 }
+
+/// The names of the usual server certificate.
+pub const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
 impl Pki {
     pub fn new() -> Pki {
+        Pki::of("a private authority")
+    }
+
+    /// An authority of this name.
+    pub fn of(authority: &str) -> Pki {
         let mut ca = CertificateParams::new(Vec::default()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.distinguished_name = named("a private authority");
+        ca.distinguished_name = named(authority);
         let ca_key = KeyPair::generate().unwrap();
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);
 
-        let mut leaf = CertificateParams::new(["127.0.0.1", "localhost"].map(String::from)).unwrap();
-        leaf.distinguished_name = named("localhost");
-        let leaf_key = KeyPair::generate().unwrap();
-        let leaf_certificate = leaf.signed_by(&leaf_key, &issuer).unwrap();
+        let (leaf, leaf_key) = leaf(&issuer, &NAMES, 4096);
 
         let dir = TempDir::new();
         dir.write("ca.pem", &ca_certificate.pem());
-        dir.write("server.pem", &leaf_certificate.pem());
+        dir.write("server.pem", &leaf.pem());
         dir.write("server.key", &leaf_key.serialize_pem());
-        let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf_certificate.der().clone()], key)
-            .unwrap();
-        Pki { dir, server: Arc::new(server) }
+        Pki { dir, server: serving(&leaf, &leaf_key), issuer }
+    }
+
+    /// A server with another certificate: for these names, valid up to the beginning of a year.
+    pub fn server_for(&self, names: &[&str], until_year: i32) -> Arc<ServerConfig> {
+        let (leaf, key) = leaf(&self.issuer, names, until_year);
+        serving(&leaf, &key)
     }
 
     /// What `SSL_CERT_FILE` names.
@@ -67,4 +74,24 @@ fn named(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common_name);
     name
+}
+
+fn leaf(issuer: &Issuer<'_, KeyPair>, names: &[&str], until_year: i32) -> (Certificate, KeyPair) {
+    let mut leaf =
+        CertificateParams::new(names.iter().copied().map(String::from).collect::<Vec<_>>()).unwrap();
+    leaf.distinguished_name = named("localhost");
+    leaf.not_after = date_time_ymd(until_year, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (leaf.signed_by(&key, issuer).unwrap(), key)
+}
+
+fn serving(leaf: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
 }
