@@ -30,6 +30,8 @@ use crate::agent::{Stream, Timer};
 use crate::limits::{NOTIFICATION_RETRY_S, NOTIFICATIONS_MAX, WATCHDOG_GRACE_S, WATCHDOG_INTERVALS};
 use status::Status;
 
+const STATUS: &str = "STATUS=";
+
 /// The way to the service manager, and what it wants to know.
 pub struct Notifier {
     socket: Option<Socket>,
@@ -100,7 +102,7 @@ impl Notifier {
     pub fn ready(&mut self, aggregate_interval_s: u32, now: Instant) {
         self.progress.interval = Duration::from_secs(u64::from(aggregate_interval_s));
         self.progress.flushed = now;
-        self.tell(format!("READY=1\nSTATUS={}", self.status.line()), now);
+        self.tell(format!("READY=1\n{STATUS}{}", self.status.line()), now);
     }
 
     /// The configuration is being read again; [`Notifier::ready`] follows.
@@ -134,7 +136,7 @@ impl Notifier {
     /// An intake answered, or did not.
     pub fn released(&mut self, stream: Stream, outcome: &Outcome, wall_s: f64, now: Instant) {
         if self.socket.is_some() && self.status.released(stream, outcome, wall_s) {
-            self.tell(format!("STATUS={}", self.status.line()), now);
+            self.tell(format!("{STATUS}{}", self.status.line()), now);
         }
     }
 
@@ -161,6 +163,10 @@ impl Notifier {
     }
 
     fn tell(&mut self, message: String, now: Instant) {
+        if message.starts_with(STATUS) {
+            // An older one is worth nothing any more.
+            self.unsent.retain(|unsent| !unsent.starts_with(STATUS));
+        }
         if self.socket.is_some() && self.unsent.len() < NOTIFICATIONS_MAX {
             self.unsent.push_back(message);
             self.send_unsent(now);
