@@ -355,6 +355,26 @@ pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 /// Most children that may be dead to us but not to the kernel; beyond it no child is started.
 pub const UNREAPED_CHILDREN_MAX: usize = 32;
 
+// The service manager
+
+/// Messages kept for a manager that has no room for them at the moment; further ones are dropped.
+pub const NOTIFICATIONS_MAX: usize = 8;
+
+/// After how long such a message is tried again.
+pub const NOTIFICATION_RETRY_S: u64 = 1;
+
+/// Most characters of the result of a release that the manager is shown.
+pub const STATUS_CHARS_MAX: usize = 200;
+
+/// Flush intervals that may pass without a flush, or without a reply of a Redis that is connected, before the
+/// watchdog is not fed any more,
+pub const WATCHDOG_INTERVALS: u32 = 3;
+
+/// and the time on top: a large reply over a slow link may take as long.
+pub const WATCHDOG_GRACE_S: u64 = 120;
+
+const _: () = assert!(WATCHDOG_GRACE_S > REDIS_REPLY_S);
+
 // A piece of a transaction goes beyond its bound by one context at most, and still fits the send queue.
 const _: () = assert!(
     STORE_BYTES_MAX + (PERCENTILES_MAX + 6) * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX

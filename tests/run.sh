@@ -21,6 +21,11 @@ missing_packages() {
     type -P kill >/dev/null || echo procps
     command -v redis-server >/dev/null || echo redis-server
     command -v victoria-metrics >/dev/null || echo victoria-metrics
+    # A device of the tests has nothing but a static BusyBox.
+    { command -v busybox && ! ldd "$(command -v busybox)"; } &>/dev/null || echo busybox-static
+    command -v shellcheck >/dev/null || echo shellcheck
+    command -v systemd-analyze >/dev/null || echo systemd
+    python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
     if [[ -z ${CHOUETTE_TEST_PYTHON:-} && ! -x $VENV/bin/python ]]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     fi

@@ -12,6 +12,7 @@ use mio::{Events, Poll, Token};
 use super::child;
 use super::clock;
 use super::identity;
+use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
 use super::redis_link::{LinkEvent, RedisLink};
@@ -38,6 +39,8 @@ pub struct EventLoop {
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
     agent: Agent,
+    notifier: Notifier,
+    aggregate_interval_s: u32,
     exit: Option<u8>,
 }
 
@@ -48,13 +51,20 @@ impl EventLoop {
     /// The kernel refuses a poll or a pipe.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
         let Parts { settings, collectors, servers, files, redis, intakes } = parts;
+        let aggregate_interval_s = settings.aggregate_interval_s;
         let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
+        let now = clock::now().mono;
+        // A single run flushes once, and ends by itself.
+        let notifier = match mode {
+            Mode::Forever => Notifier::from_env(now),
+            Mode::Once => Notifier::silent(now),
+        };
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
         Ok(EventLoop {
             poll,
             signals,
-            timers: TimerWheel::new(clock::now().mono),
+            timers: TimerWheel::new(now),
             redis,
             outlets: PerStream {
                 metrics: Outlet::new(intakes.metrics, METRICS),
@@ -62,6 +72,8 @@ impl EventLoop {
             },
             plugins: PluginIo::new(servers, PLUGINS),
             agent,
+            notifier,
+            aggregate_interval_s,
             exit: None,
         })
     }
@@ -73,6 +85,7 @@ impl EventLoop {
     pub fn run(&mut self, reload: &mut Reload<'_>) -> io::Result<u8> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         self.tell(Event::Started);
+        self.notifier.ready(self.aggregate_interval_s, clock::now().mono);
         while self.exit.is_none() {
             match self.poll.poll(&mut events, self.time_to_sleep()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
@@ -91,7 +104,9 @@ impl EventLoop {
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
+            self.notifier.turned(clock::now().mono);
         }
+        self.notifier.stopping(clock::now().mono);
         Ok(self.exit.unwrap_or_default())
     }
 
@@ -105,6 +120,7 @@ impl EventLoop {
 
     fn tell_of_redis(&mut self, events: Vec<LinkEvent>) {
         for event in events {
+            self.notifier.redis(!matches!(event, LinkEvent::Down(_)), clock::now().mono);
             self.tell(match event {
                 LinkEvent::Up => Event::RedisUp,
                 LinkEvent::Down(reason) => Event::RedisDown(reason),
@@ -120,6 +136,8 @@ impl EventLoop {
 
     fn tell_of_outlet(&mut self, stream: Stream, outcome: Option<Outcome>) {
         if let Some(outcome) = outcome {
+            let now = clock::now();
+            self.notifier.released(stream, &outcome, now.wall_s, now.mono);
             self.tell(Event::Answered(stream, outcome));
         }
     }
@@ -137,6 +155,7 @@ impl EventLoop {
             if late > LATE {
                 log::debug!("timer {timer:?} is {} ms late", late.as_millis());
             }
+            self.notifier.fired(timer, clock::now().mono);
             self.tell(Event::Timer(timer));
         }
     }
@@ -152,9 +171,16 @@ impl EventLoop {
     fn take_signals(&mut self, reload: &mut Reload<'_>) {
         for signal in self.signals.take() {
             match signal {
-                Signal::Stop => self.tell(Event::Stop),
+                Signal::Stop => {
+                    self.notifier.stopping(clock::now().mono);
+                    self.tell(Event::Stop);
+                }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),
-                Signal::Reload => self.reload(reload()),
+                Signal::Reload => {
+                    self.notifier.reloading(clock::now().mono);
+                    self.reload(reload());
+                    self.notifier.ready(self.aggregate_interval_s, clock::now().mono);
+                }
                 Signal::ChildEnded => {
                     child::reap();
                 }
@@ -165,6 +191,7 @@ impl EventLoop {
     /// Everything the new configuration may have changed is made anew; what was under way is repeated.
     fn reload(&mut self, parts: Option<Parts>) {
         let Some(parts) = parts else { return };
+        self.aggregate_interval_s = parts.settings.aggregate_interval_s;
         const REASON: &str = "connecting anew with the new configuration";
         let was_sending = [
             (Stream::Metrics, self.outlets.metrics.replace(parts.intakes.metrics)),
@@ -173,6 +200,7 @@ impl EventLoop {
         for (stream, _) in was_sending.into_iter().filter(|(_, was_sending)| *was_sending) {
             self.tell(Event::Answered(stream, Err(REASON.to_owned())));
         }
+        self.notifier.redis(false, clock::now().mono);
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
@@ -225,6 +253,7 @@ impl EventLoop {
             self.outlets.metrics.deadline(),
             self.outlets.logs.deadline(),
             self.plugins.deadline(),
+            self.notifier.deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(clock::now().mono))

@@ -2,7 +2,8 @@
 //!
 //! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
 //! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
-//! encrypts ([`tls`]). An [`outlet`] is the way to an intake. [`setup`] makes all of it from the configuration.
+//! encrypts ([`tls`]). An [`outlet`] is the way to an intake. [`notify`] tells the service
+//! manager how it goes. [`setup`] makes all of it from the configuration.
 
 pub mod child;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod event_loop;
 pub mod host_root;
 pub mod http_client;
 pub mod identity;
+pub mod notify;
 pub mod outlet;
 pub mod plugin_io;
 pub mod proxy;
