@@ -51,7 +51,7 @@ impl Flusher {
             self.run = self.run.wrapping_add(1);
             self.state = State::Surveying;
             self.failed = false;
-            self.submit(queue::survey(), Hold::Free, cx);
+            self.submit(queue::survey(lease::lasts(cx.settings)), Hold::Free, cx);
         }
     }
 

@@ -165,7 +165,6 @@ impl Agent {
         self.shared.line.connected();
         self.shared.warnings.recovered("redis");
         self.lease.ask(&mut self.shared.cx(now, actions));
-        self.outbox.store(&mut self.shared.cx(now, actions));
         for releaser in self.releasers.iter_mut() {
             releaser.connected(&mut self.shared.cx(now, actions));
         }
@@ -179,6 +178,7 @@ impl Agent {
             Ok(true) if !cx.stopping => {
                 cx.warnings.recovered("lease");
                 self.releasers.iter_mut().for_each(|releaser| releaser.new_term(cx));
+                self.outbox.store(cx);
                 self.flusher.new_term(cx);
             }
             Ok(_) => cx.warnings.recovered("lease"),
@@ -293,7 +293,7 @@ impl Agent {
             self.advance_once(&mut once, now, actions);
             self.once = Some(once);
         }
-        if self.shared.stopping && self.is_settled() {
+        if self.shared.stopping && self.is_settled(now) {
             self.leaving.get_or_insert(0);
         }
         let ends = actions.iter().any(|action| matches!(action, Action::Exit(_)));
@@ -306,9 +306,10 @@ impl Agent {
     }
 
     /// Nothing is in flight that could still be finished.
-    fn is_settled(&self) -> bool {
+    fn is_settled(&self, now: Now) -> bool {
         let is_up = self.shared.line.is_up();
-        let redis_done = !is_up || (self.flusher.is_idle() && self.outbox.is_settled());
+        let may_store = is_up && self.shared.holding.is_held(now.mono);
+        let redis_done = !may_store || (self.flusher.is_idle() && self.outbox.is_settled());
         redis_done
             && self.releasers.iter().all(|releaser| releaser.is_idle() || !is_up && !releaser.is_sending())
     }

@@ -65,7 +65,8 @@ impl Agent {
             self.outbox.store(&mut self.shared.cx(now, actions));
             once.phase = Phase::Store;
         }
-        if once.phase == Phase::Store && self.outbox.is_settled() {
+        let may_store = self.shared.holding.is_held(now.mono);
+        if once.phase == Phase::Store && (self.outbox.is_settled() || !may_store) {
             once.failed |= !self.outbox.is_empty();
             self.release_now(now, actions);
             once.phase = Phase::Release;

@@ -7,22 +7,31 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::line::{Hold, Owner};
-use super::{Cx, Now};
+use super::{Cx, Now, lease};
 use crate::collect::Gauge;
 use crate::limits::{OUTBOX_SERIES_MAX, STORE_SERIES_MAX, UNSTAMPED_MAX};
 use crate::metric::Series;
-use crate::protocol::redis::Value;
-use crate::queue::{self, Entry, WRAPPED_METRICS};
+use crate::protocol::redis::{Request, Value};
+use crate::queue::{self, Entry, QueueError, WRAPPED_METRICS};
 
 #[derive(Default)]
 pub(super) struct Outbox {
     run: u32,
     entries: VecDeque<Entry>,
-    /// How many of the first entries are in the request under way.
-    storing: usize,
+    step: Step,
     refused: bool,
     /// Readings taken while the clock was not believable.
     unstamped: VecDeque<(Instant, Gauge)>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Step {
+    #[default]
+    Idle,
+    /// It is being asked whose the lease is.
+    Guarding,
+    /// So many of the first entries are in the request under way.
+    Storing(usize),
 }
 
 impl Outbox {
@@ -30,8 +39,9 @@ impl Outbox {
     pub fn push(&mut self, series: &[Series], cx: &mut Cx<'_>) {
         self.entries.extend(cx.ids.entries(series));
         // What is under way stays: it may be stored already.
-        while self.entries.len() > OUTBOX_SERIES_MAX && self.entries.len() > self.storing {
-            self.entries.remove(self.storing);
+        let stays = if let Step::Storing(entries) = self.step { entries } else { 0 };
+        while self.entries.len() > OUTBOX_SERIES_MAX && self.entries.len() > stays {
+            self.entries.remove(stays);
             cx.telemetry.dropped("outbox_full", 1);
         }
     }
@@ -46,46 +56,69 @@ impl Outbox {
         self.stamp(cx);
     }
 
-    /// Stores what waits, one transaction at a time.
+    /// Stores what waits, one transaction at a time, while this agent holds the lease: what an earlier connection
+    /// sent cannot come after it then.
     pub fn store(&mut self, cx: &mut Cx<'_>) {
         self.stamp(cx);
-        if self.storing > 0 || self.entries.is_empty() || !cx.line.is_up() {
-            return;
+        let may_store = cx.line.is_up() && cx.holding.is_held(cx.now.mono);
+        if self.step == Step::Idle && !self.entries.is_empty() && may_store {
+            self.step = Step::Guarding;
+            self.submit(queue::guard(lease::lasts(cx.settings)), Hold::Keep, cx);
         }
-        self.storing = self.entries.len().min(STORE_SERIES_MAX);
-        let entries = self.entries.make_contiguous();
-        let request = queue::store_entries(WRAPPED_METRICS, &entries[..self.storing]);
-        cx.line.submit(Owner::Outbox(self.run), request, Hold::Free, cx.actions);
     }
 
     pub fn replied(&mut self, run: u32, replies: &[Value], cx: &mut Cx<'_>) {
         if run != self.run {
             return;
         }
-        let stored = std::mem::take(&mut self.storing);
-        match queue::transaction(replies) {
-            Ok(_) => {
-                self.refused = false;
-                self.entries.drain(..stored.min(self.entries.len()));
-                cx.warnings.recovered("storing readings");
-                self.store(cx);
+        let step = std::mem::take(&mut self.step);
+        let result = match step {
+            Step::Idle => Ok(()),
+            Step::Guarding => {
+                queue::guarded(replies, cx.holding.name(), false).map(|()| self.store_first(cx))
             }
-            Err(error) => {
-                self.refused = true;
-                cx.warnings.warn("storing readings", &error, cx.now.mono);
+            Step::Storing(stored) => queue::transaction(replies).map(|_| self.stored(stored, cx)),
+        };
+        if let Err(error) = result {
+            if step == Step::Guarding {
+                self.submit(queue::discard(false), Hold::Free, cx);
             }
+            if error == QueueError::LeaseLost {
+                cx.holding.doubt();
+            }
+            self.refused = true;
+            cx.warnings.warn("storing readings", &error, cx.now.mono);
         }
+    }
+
+    fn store_first(&mut self, cx: &mut Cx<'_>) {
+        let storing = self.entries.len().min(STORE_SERIES_MAX);
+        self.step = Step::Storing(storing);
+        let entries = self.entries.make_contiguous();
+        let request = queue::store_entries(WRAPPED_METRICS, &entries[..storing]);
+        self.submit(request, Hold::Free, cx);
+    }
+
+    fn stored(&mut self, stored: usize, cx: &mut Cx<'_>) {
+        self.refused = false;
+        self.entries.drain(..stored.min(self.entries.len()));
+        cx.warnings.recovered("storing readings");
+        self.store(cx);
+    }
+
+    fn submit(&self, request: Request, hold: Hold, cx: &mut Cx<'_>) {
+        cx.line.submit(Owner::Outbox(self.run), request, hold, cx.actions);
     }
 
     /// The connection is gone; whether the request under way was carried out is unknown, so it is repeated.
     pub fn lost(&mut self) {
         self.run = self.run.wrapping_add(1);
-        self.storing = 0;
+        self.step = Step::Idle;
     }
 
     /// Whether nothing waits, or Redis refused it and the next turn will try again.
     pub fn is_settled(&self) -> bool {
-        self.storing == 0 && (self.entries.is_empty() || self.refused)
+        self.step == Step::Idle && (self.entries.is_empty() || self.refused)
     }
 
     /// Whether anything waits to be stored.

@@ -300,11 +300,14 @@ impl World {
         assert!(self.redis.is_drained(), "seed {seed}: raw and claimed metrics and logs are empty");
         // A clock that was doubted is believed by now.
         self.elapsed += Duration::from_secs(CLOCK_DOUBTED_S);
-        for _ in 0..40 {
+        let dropped = self.bad_written + self.logs.unacceptable() as f64;
+        for _ in 0..200 {
             self.time_passes();
             self.all_answer();
+            if self.redis.acknowledged_drops == dropped {
+                break;
+            }
         }
-        let dropped = self.bad_written + self.logs.unacceptable() as f64;
         let told = self.redis.acknowledged_drops;
         let exact = told == dropped;
         // What is counted in memory is lost with it; and while two agents take turns, it may be stored twice.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::lease::watch_lease;
+use super::lease::{prolong, watch_lease};
 use super::reply::score_text;
 use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, cmd};
@@ -22,10 +22,12 @@ pub struct Survey {
     pub raw_values: u64,
 }
 
-/// Asks for a [`Survey`]. The wrapped pair is asked too, so that a key of a wrong type under its name is
-/// noticed before a transaction half fails on it.
-pub fn survey() -> Request {
+/// Prolongs the lease, which must be held, and asks for a [`Survey`]. What an earlier connection has sent and Redis
+/// has not seen yet is void from here on: its watch on the lease finds it touched. The wrapped pair is asked too, so
+/// that a key of a wrong type under its name is noticed before a transaction half fails on it.
+pub fn survey(lease_lasts: Duration) -> Request {
     let mut request = Request::new();
+    prolong(&mut request, lease_lasts);
     request
         .push(cmd("ZCARD").arg(CLAIMED_METRICS.keys))
         .push(cmd("HLEN").arg(CLAIMED_METRICS.values))

@@ -143,7 +143,7 @@ fn batches(reply: &Value) -> Vec<Vec<u8>> {
     items.iter().filter_map(bytes).collect()
 }
 
-fn prolong(request: &mut Request, lasts: Duration) {
+pub(super) fn prolong(request: &mut Request, lasts: Duration) {
     request.push(cmd("PEXPIRE").arg(LEASE).arg(millis(lasts)));
 }
 

@@ -133,9 +133,11 @@ pub fn claims_there(replies: &[Value], name: &str) -> Result<u64, QueueError> {
 /// # Errors
 /// See [`QueueError`]; a key of a wrong type is one of them.
 pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
-    let [claimed_keys, claimed_values, oldest, raw_values, wrapped_keys, wrapped_values] = replies else {
+    let [prolonged, claimed_keys, claimed_values, oldest, raw_values, wrapped_keys, wrapped_values] = replies
+    else {
         return Err(QueueError::Unexpected("the survey"));
     };
+    ok(prolonged)?;
     let size = |value, queue_key: &str| size_of(value).map_err(|error| error.about(queue_key));
     size(wrapped_keys, WRAPPED_METRICS.keys)?;
     size(wrapped_values, WRAPPED_METRICS.values)?;

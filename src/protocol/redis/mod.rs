@@ -4,7 +4,7 @@
 //! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
 //! The parser limits neither the size of a reply nor what it allocates for one, so a sieve before it keeps out what
-//! a request has no [`Room`] for. After an error the connection must be dropped: where the next reply starts is unknown.
+//! a request has no [`Room`] for, and whatever is no RESP2. After an error the connection must be dropped: where the next reply starts is unknown.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -168,7 +168,7 @@ impl Read for Feed<'_> {
 mod tests {
     use super::*;
 
-    const REPLIES: &[u8] = b"+OK\r\n*2\r\n$3\r\nfoo\r\n*-1\r\n:42\r\n-OOM command not allowed\r\n$-1\r\n*1\r\n*2\r\n$0\r\n\r\n,1.5\r\n";
+    const REPLIES: &[u8] = b"+OK\r\n*2\r\n$3\r\nfoo\r\n*-1\r\n:42\r\n-OOM command not allowed\r\n$-1\r\n*1\r\n*2\r\n$0\r\n\r\n+1.5\r\n";
 
     fn all_at(step: usize) -> Vec<Vec<Value>> {
         let mut codec = Codec::default();

@@ -78,7 +78,10 @@ impl Sieve {
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.state {
                 State::Start if matches!(rest.first(), Some(b'$' | b'*')) => self.state = State::Header,
-                State::Start => self.state = State::Line(0),
+                State::Start if matches!(rest.first(), Some(b'+' | b'-' | b':')) => {
+                    self.state = State::Line(0)
+                }
+                State::Start => return Err(CodecError("a type that is none of RESP2".to_owned())),
                 State::Line(seen) => at += self.follow_line(rest, seen)?,
                 State::Bulk(left) => {
                     at += left.min(rest.len());
@@ -260,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_has_room_passes_as_it_is() {
-        let bytes = b"+OK\r\n*3\r\n$4\r\nab\r\n\r\n$-1\r\n*0\r\n:42\r\n-ERR no\r\n*-1\r\n*1\r\n*2\r\n$0\r\n\r\n,1.5\r\n";
+        let bytes = b"+OK\r\n*3\r\n$4\r\nab\r\n\r\n$-1\r\n*0\r\n:42\r\n-ERR no\r\n*-1\r\n*1\r\n*2\r\n$0\r\n\r\n:7\r\n";
         assert_eq!(at_every_step(6, bytes).as_bytes(), bytes);
     }
 
