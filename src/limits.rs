@@ -323,6 +323,10 @@ pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 /// Most children that may be dead to us but not to the kernel; beyond it no child is started.
 pub const UNREAPED_CHILDREN_MAX: usize = 32;
 
+/// Bytes of the message of a log line; a longer one is cut. With what stands before it, it fits the page that a pipe
+/// has free at least where it says that it can be written to.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 3_800;
+
 // A piece of a transaction goes beyond its bound by one context at most, and still fits the send queue.
 const _: () = assert!(
     STORE_BYTES_MAX + (PERCENTILES_MAX + 6) * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX

@@ -13,6 +13,7 @@ use super::child;
 use super::clock;
 use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
+use super::probe::Probe;
 use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
@@ -37,6 +38,7 @@ pub struct EventLoop {
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
     agent: Agent,
+    probe: Option<Probe>,
     exit: Option<u8>,
 }
 
@@ -61,6 +63,7 @@ impl EventLoop {
             },
             plugins: PluginIo::new(servers, PLUGINS),
             agent,
+            probe: Probe::from_environment(),
             exit: None,
         })
     }
@@ -132,6 +135,9 @@ impl EventLoop {
     }
 
     fn fire_timers(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.tick();
+        }
         while let Some((timer, late)) = self.timers.pop_due(clock::now().mono) {
             if late > LATE {
                 log::debug!("timer {timer:?} is {} ms late", late.as_millis());
@@ -224,6 +230,7 @@ impl EventLoop {
             self.outlets.metrics.deadline(),
             self.outlets.logs.deadline(),
             self.plugins.deadline(),
+            self.probe.as_ref().map(Probe::deadline),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(clock::now().mono))

@@ -3,6 +3,7 @@
 //! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
 //! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
 //! encrypts ([`tls`]). An [`outlet`] is the way to an intake. [`setup`] makes all of it from the configuration.
+//! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
@@ -10,8 +11,10 @@ pub mod connection;
 pub mod event_loop;
 pub mod host_root;
 pub mod http_client;
+pub mod log_output;
 pub mod outlet;
 pub mod plugin_io;
+pub mod probe;
 pub mod proxy;
 pub mod redis_link;
 pub mod resolver;
