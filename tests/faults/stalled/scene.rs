@@ -15,6 +15,7 @@ pub const OWN_LATENESS_MS_MAX: f64 = 50.0;
 /// How long a fault lasts: longer than any deadline of a connection but that of Redis, and an attempt after it.
 pub const FAULT: Duration = Duration::from_secs(25);
 
+const NUDGE_EVERY: Duration = Duration::from_secs(1);
 const PUSH_EVERY: Duration = Duration::from_millis(250);
 /// A record waits for the end of its second, one more, and the turn of the loop.
 const RAW_AGE_S_MAX: f64 = 6.0;
@@ -67,6 +68,12 @@ impl Scene {
         assert!(self.agent.is_running());
     }
 
+    /// Waits until no record is overdue.
+    pub fn catches_up(&mut self) {
+        let caught_up = wait_until(SOON, || self.oldest_age_s() <= RAW_AGE_S_MAX);
+        assert!(caught_up, "a record has waited {:.1} s for its aggregation", self.oldest_age_s());
+    }
+
     fn push(&mut self) {
         let now = wall_s();
         let record = raw_record(COUNTS, "count", "1", now, &[]);
@@ -90,15 +97,14 @@ impl Scene {
         assert!(self.agent.wait_for_line(SOON, text), "the fault was not felt: {text}");
     }
 
-    /// The fault is over: everything must arrive. Ends the agent, and gives its log.
+    /// The fault is over: everything must arrive. Ends the agent.
     pub fn arrives_and_ends(&mut self) {
         // Instead of waiting for the end of a back-off.
-        let nudge_at = Instant::now();
-        let mut nudges = 0;
+        let mut nudge_at = Instant::now();
         let arrived = wait_until(PATIENT, || {
-            if nudge_at.elapsed() >= Duration::from_secs(nudges) {
+            if Instant::now() >= nudge_at {
                 self.agent.signal("USR1");
-                nudges += 1;
+                nudge_at = Instant::now() + NUDGE_EVERY;
             }
             self.bench.store().sum(COUNTS) >= self.pushed as f64
         });
