@@ -6,6 +6,7 @@ use crate::support::bench::Bench;
 use crate::support::figures::figure;
 use crate::support::queues::{CLAIMED, RAW, raw_record};
 use crate::support::redis::Client;
+use crate::support::store::Store;
 use crate::support::{PATIENT, SOON, find_program, wait_until};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -106,9 +107,9 @@ impl Scene {
                 self.agent.signal("USR1");
                 nudge_at = Instant::now() + NUDGE_EVERY;
             }
-            self.bench.store().sum(COUNTS) >= self.pushed as f64
+            self.acknowledged() >= self.pushed as f64
         });
-        assert!(arrived, "{} of {} counts have arrived", self.bench.store().sum(COUNTS), self.pushed);
+        assert!(arrived, "{} of {} counts have arrived", self.acknowledged(), self.pushed);
         self.agent.signal("TERM");
         assert_eq!(self.agent.wait(SOON), Some(0));
         let store = self.bench.store();
@@ -116,6 +117,10 @@ impl Scene {
         let readings = store.series(READING).into_iter().flat_map(|(_, held)| held.points.keys().copied());
         let gap_s = longest_gap_s(readings.collect());
         assert!(gap_s <= READING_GAP_S_MAX, "the board was not read for {gap_s} s");
+    }
+
+    fn acknowledged(&self) -> f64 {
+        Store::acknowledged(&self.bench.intake.requests()).sum(COUNTS)
     }
 
     /// Checks and tells of the lateness, as the log has it.
