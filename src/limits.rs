@@ -375,6 +375,10 @@ pub const WATCHDOG_GRACE_S: u64 = 120;
 
 const _: () = assert!(WATCHDOG_GRACE_S > REDIS_REPLY_S);
 
+/// Bytes of the message of a log line; a longer one is cut. With what stands before it, it fits the page that a pipe
+/// has free at least where it says that it can be written to.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 3_800;
+
 // A piece of a transaction goes beyond its bound by one context at most, and still fits the send queue.
 const _: () = assert!(
     STORE_BYTES_MAX + (PERCENTILES_MAX + 6) * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX

@@ -10,7 +10,7 @@ use chouette_iot::cli::{self, Command};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::{Config, RedisTarget};
 use chouette_iot::runtime::event_loop::EventLoop;
-use chouette_iot::runtime::{resolver, setup};
+use chouette_iot::runtime::{log_output, resolver, setup};
 use simple_logger::SimpleLogger;
 
 fn main() -> ExitCode {
@@ -93,13 +93,13 @@ fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
 
-fn start_log(config: &Config) -> Result<(), log::SetLoggerError> {
+fn start_log(config: &Config) -> io::Result<()> {
     // The logger lets everything pass, so that a reload can change the level.
     let mut logger = SimpleLogger::new().with_level(log::LevelFilter::Trace).with_utc_timestamps();
     for library in ["mio", "rustls", "ureq", "ureq_proto"] {
         logger = logger.with_module_level(library, log::LevelFilter::Warn);
     }
-    logger.init()?;
+    log_output::start(logger)?;
     log::set_max_level(config.log_level);
     Ok(())
 }

@@ -19,6 +19,7 @@ missing_packages() {
     command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
     # Bash has a `kill` of its own; the tests need the program.
     type -P kill >/dev/null || echo procps
+    command -v ip >/dev/null || echo iproute2
     command -v redis-server >/dev/null || echo redis-server
     command -v victoria-metrics >/dev/null || echo victoria-metrics
     # A device of the tests has nothing but a static BusyBox.

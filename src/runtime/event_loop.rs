@@ -15,6 +15,7 @@ use super::identity;
 use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
+use super::probe::Probe;
 use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
@@ -41,6 +42,7 @@ pub struct EventLoop {
     agent: Agent,
     notifier: Notifier,
     aggregate_interval_s: u32,
+    probe: Option<Probe>,
     exit: Option<u8>,
 }
 
@@ -74,6 +76,7 @@ impl EventLoop {
             agent,
             notifier,
             aggregate_interval_s,
+            probe: Probe::from_environment(),
             exit: None,
         })
     }
@@ -151,6 +154,9 @@ impl EventLoop {
     }
 
     fn fire_timers(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.tick();
+        }
         while let Some((timer, late)) = self.timers.pop_due(clock::now().mono) {
             if late > LATE {
                 log::debug!("timer {timer:?} is {} ms late", late.as_millis());
@@ -254,6 +260,7 @@ impl EventLoop {
             self.outlets.logs.deadline(),
             self.plugins.deadline(),
             self.notifier.deadline(),
+            self.probe.as_ref().map(Probe::deadline),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(clock::now().mono))

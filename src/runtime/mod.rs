@@ -4,6 +4,7 @@
 //! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
 //! encrypts ([`tls`]). An [`outlet`] is the way to an intake. [`notify`] tells the service
 //! manager how it goes. [`setup`] makes all of it from the configuration.
+//! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
@@ -12,9 +13,11 @@ pub mod event_loop;
 pub mod host_root;
 pub mod http_client;
 pub mod identity;
+pub mod log_output;
 pub mod notify;
 pub mod outlet;
 pub mod plugin_io;
+pub mod probe;
 pub mod proxy;
 pub mod redis_link;
 pub mod resolver;

@@ -124,6 +124,10 @@ impl Intake {
         Intake { shared, port, tls }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What `DATADOG_URL` is set to.
     pub fn url(&self) -> String {
         self.url_of("127.0.0.1")

@@ -12,6 +12,7 @@ pub mod figures;
 pub mod http;
 pub mod intake;
 pub mod json;
+pub mod namespace;
 pub mod proxy;
 pub mod queues;
 pub mod redis;

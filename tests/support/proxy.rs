@@ -7,9 +7,11 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use super::{PATIENT, wait_until};
 
 /// What to do with the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,12 @@ pub enum Trouble {
     Hang,
     /// Passes replies on one byte at a time.
     Trickle,
+    /// Keeps commands of this name, and what follows on their connections, until [`RedisProxy::deliver`], and then
+    /// carries them out even where the client has long gone: a packet that was slow. So many times.
+    Delay {
+        command: &'static str,
+        times: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -36,6 +44,8 @@ struct Shared {
     trouble: Mutex<Trouble>,
     commands: Mutex<Vec<String>>,
     stopped: AtomicBool,
+    delivered: AtomicBool,
+    late_replies: AtomicUsize,
     upstream: PathBuf,
 }
 
@@ -54,6 +64,8 @@ impl RedisProxy {
             trouble: Mutex::new(Trouble::None),
             commands: Mutex::default(),
             stopped: AtomicBool::new(false),
+            delivered: AtomicBool::new(false),
+            late_replies: AtomicUsize::new(0),
             upstream: upstream.to_owned(),
         });
         let accepting = Arc::clone(&shared);
@@ -84,6 +96,12 @@ impl RedisProxy {
         *self.shared.trouble.lock().unwrap() == Trouble::None
     }
 
+    /// Lets what was delayed go on, and waits until so many commands of it were carried out.
+    pub fn deliver(&self, commands: usize) {
+        self.shared.delivered.store(true, Ordering::SeqCst);
+        assert!(wait_until(PATIENT, || self.shared.late_replies.load(Ordering::SeqCst) >= commands));
+    }
+
     /// The names of the commands so far, in upper case.
     pub fn commands(&self) -> Vec<String> {
         self.shared.commands.lock().unwrap().clone()
@@ -104,6 +122,7 @@ enum Fate {
     LoseCommand,
     Hang,
     Trickle,
+    Delay,
 }
 
 impl Shared {
@@ -121,9 +140,16 @@ impl Shared {
                 *times -= 1;
                 Fate::LoseCommand
             }
-            Trouble::LoseReply { .. } | Trouble::LoseCommand { .. } => Fate::Pass,
+            Trouble::Delay { command: spoiled, times } if *spoiled == command => {
+                *times -= 1;
+                Fate::Delay
+            }
+            Trouble::LoseReply { .. } | Trouble::LoseCommand { .. } | Trouble::Delay { .. } => Fate::Pass,
         };
-        if let Trouble::LoseReply { times: 0, .. } | Trouble::LoseCommand { times: 0, .. } = *trouble {
+        if let Trouble::LoseReply { times: 0, .. }
+        | Trouble::LoseCommand { times: 0, .. }
+        | Trouble::Delay { times: 0, .. } = *trouble
+        {
             *trouble = Trouble::None;
         }
         fate
@@ -136,6 +162,7 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
     let upstream = UnixStream::connect(&shared.upstream)?;
     let mut replies = BufReader::new(upstream.try_clone()?);
     let (mut upstream, mut client) = (upstream, client);
+    let mut is_late = false;
     loop {
         let mut request = Vec::new();
         copy_frame(&mut requests, &mut request)?;
@@ -149,6 +176,10 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
                 return Ok(());
             }
             Fate::Pass | Fate::LoseReply | Fate::Trickle => upstream.write_all(&request)?,
+            Fate::Delay => {
+                is_late = wait_until(PATIENT, || shared.delivered.load(Ordering::SeqCst));
+                upstream.write_all(&request)?;
+            }
         }
         let mut reply = Vec::new();
         copy_frame(&mut replies, &mut reply)?;
@@ -159,6 +190,10 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
                     client.write_all(&[byte])?;
                     std::thread::sleep(Duration::from_micros(200));
                 }
+            }
+            // Nobody listens any more.
+            _ if is_late => {
+                shared.late_replies.fetch_add(1, Ordering::SeqCst);
             }
             _ => client.write_all(&reply)?,
         }

@@ -148,6 +148,12 @@ impl RedisServer {
         }
     }
 
+    /// Sends a signal by name, `STOP` for example.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().expect("the server runs").id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.dir.join("redis.sock")
     }
