@@ -6,7 +6,7 @@ use crate::support::{corpus_cases, repository};
 /// Records of one case that are taken.
 const RECORDS_MAX: usize = 12;
 /// An original that is longer makes a slow test and no better one.
-const ORIGINAL_BYTES_MAX: usize = 6_000;
+const ORIGINAL_BYTES_MAX: usize = 20_000;
 
 /// All originals of a target, the committed ones first.
 pub fn originals(target: &str) -> Vec<Vec<u8>> {
