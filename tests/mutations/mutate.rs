@@ -1,7 +1,7 @@
 //! Seeded mutations: the same bytes for the same seed and the same originals.
 
-/// Longest input that comes out.
-const INPUT_BYTES_MAX: usize = 20_000;
+/// Longest input that comes out, unless the original is longer.
+const INPUT_BYTES_MAX: usize = 6_000;
 
 /// What numbers are at their edges, in the formats that write them in decimal.
 const NUMBERS: &[&[u8]] = &[
@@ -60,9 +60,10 @@ impl Random {
 /// An input made of one of the originals and pieces of others, with words of the format.
 pub fn mutated(random: &mut Random, originals: &[Vec<u8>], words: &[Vec<u8>]) -> Vec<u8> {
     let mut input = originals[random.below(originals.len())].clone();
+    let bytes_max = input.len().max(INPUT_BYTES_MAX);
     for _ in 0..=random.below(5) {
         step(random, &mut input, originals, words);
-        input.truncate(INPUT_BYTES_MAX);
+        input.truncate(bytes_max);
     }
     input
 }
@@ -125,7 +126,7 @@ fn nest(random: &mut Random, input: &mut Vec<u8>, at: usize, end: usize, words: 
     let (open, close): (&[u8], &[u8]) = match random.below(4) {
         0 => (b"[", b"]"),
         1 => (b"{\"a\":", b"}"),
-        2 => (&input[at..end].to_vec(), b""),
+        2 => (&input[at..end], b""),
         _ => (words[random.below(words.len())].as_slice(), b""),
     };
     let mut block = open.repeat(times);

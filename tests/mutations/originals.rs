@@ -67,7 +67,7 @@ fn docker(case: &Value) -> Vec<String> {
     let list = input.and_then(|input| json::get(input, "list")).map(miniserde::json::to_string);
     let mut all = vec![list.unwrap_or_default()];
     if let Some(Value::Object(stats)) = input.and_then(|input| json::get(input, "stats")) {
-        all.extend(stats.iter().map(|(_, stats)| miniserde::json::to_string(stats)));
+        all.extend(stats.values().map(miniserde::json::to_string));
     }
     all
 }
