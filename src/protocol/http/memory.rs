@@ -143,7 +143,7 @@ impl Connector for Peer {
     fn connect(&self, _details: &ConnectionDetails, _chained: Option<()>) -> Result<Option<Memory>, Error> {
         Ok(Some(Memory {
             peer: self.clone(),
-            handed_over: false,
+            handed_over_bytes: 0,
             progress: false,
             scratch: vec![0; BUFFER_BYTES],
             output: vec![0; BUFFER_BYTES],
@@ -155,7 +155,7 @@ impl Connector for Peer {
 #[derive(Debug)]
 struct Memory {
     peer: Peer,
-    handed_over: bool,
+    handed_over_bytes: usize,
     progress: bool,
     scratch: Vec<u8>,
     output: Vec<u8>,
@@ -173,8 +173,10 @@ impl Transport for Memory {
     }
 
     fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, Error> {
-        if !self.handed_over && !self.peer.received.is_empty() {
-            self.handed_over = true;
+        let rest = self.peer.received.get(self.handed_over_bytes..).unwrap_or_default();
+        if !rest.is_empty() {
+            // `ureq` takes whatever stands behind an interim answer for a part of its head, and judges its size.
+            self.handed_over_bytes += interim_bytes(rest).unwrap_or(rest.len());
             return Ok(true);
         }
         let kind = if self.peer.eof { ErrorKind::UnexpectedEof } else { ErrorKind::WouldBlock };
@@ -192,10 +194,8 @@ impl Buffers for Memory {
     }
 
     fn input(&self) -> &[u8] {
-        if !self.handed_over {
-            return &[];
-        }
-        self.peer.received.get(self.peer.consumed.load(Ordering::Relaxed)..).unwrap_or_default()
+        let consumed = self.peer.consumed.load(Ordering::Relaxed);
+        self.peer.received.get(consumed..self.handed_over_bytes).unwrap_or_default()
     }
 
     fn input_append_buf(&mut self) -> &mut [u8] {
@@ -216,6 +216,23 @@ impl Buffers for Memory {
     fn can_use_input(&self) -> bool {
         self.progress && !self.input().is_empty()
     }
+}
+
+/// The length of an interim answer (status 1xx) that stands at the beginning, whole. It has no body.
+fn interim_bytes(bytes: &[u8]) -> Option<usize> {
+    let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let (_, head) = bytes.split_at(blank);
+    if !head.starts_with(b"HTTP/1.") || head.get(8..10) != Some(b" 1") {
+        return None;
+    }
+    let mut line_ends = 0;
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        line_ends += line.len();
+        if matches!(line, b"\n" | b"\r\n") {
+            return Some(blank + line_ends);
+        }
+    }
+    None
 }
 
 /// There is nothing to look up.

@@ -150,6 +150,19 @@ fn interim_answers_are_skipped() {
     }
 }
 
+/// What comes along behind an interim answer is not a part of its head.
+#[test]
+fn a_large_answer_may_come_along_with_an_interim_one() {
+    let body = "x".repeat(HEAD_BYTES_MAX + 1);
+    let answer = format!(
+        "\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut exchange = Exchange::new(Request::get("h", "/"), body.len()).unwrap();
+    let need = exchange.input(answer.as_bytes());
+    assert!(matches!(&need, Need::Done(response) if response.body == body.as_bytes()), "{need:?}");
+}
+
 #[test]
 fn failures_say_what_is_wrong() {
     assert_eq!(failed(""), HttpError::Closed { received_bytes: 0 });
