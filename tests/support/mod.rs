@@ -11,6 +11,7 @@ pub mod figures;
 pub mod http;
 pub mod intake;
 pub mod json;
+pub mod processes;
 pub mod proxy;
 pub mod queues;
 pub mod redis;
