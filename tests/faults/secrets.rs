@@ -23,7 +23,8 @@ const MARK: &str = "hunter2";
 const KEY: &str = "key-hunter2-0123456789abcdef";
 /// The credentials of the proxy as they travel; `MARK` cannot be seen in them.
 const BASIC: &str = "dXNlcjpwcjB4eS1odW50ZXIyLXB3";
-const TEGRASTATS: &str = "#!/bin/sh\nwhile :; do echo 'RAM 1310/3964MB (lfb 8x4MB) CPU@38.5C'; sleep 1; done\n";
+const TEGRASTATS: &str =
+    "#!/bin/sh\nwhile :; do echo 'RAM 1310/3964MB (lfb 8x4MB) CPU@38.5C'; sleep 1; done\n";
 
 fn assert_no_secret(what: &str, text: &str) {
     for secret in [MARK, BASIC] {
@@ -112,7 +113,11 @@ fn nothing_in_processes_logs_or_children() {
     assert!(stderr.contains("k8s"), "what the kubelet answered is told:\n{stderr}");
     assert_no_secret("the log", &stderr);
     let lines = stderr.lines().count();
-    figure("secrets", "log lines at TRACE, command lines; secrets in them", &format!("{lines}, {looked_at}; 0"));
+    figure(
+        "secrets",
+        "log lines at TRACE, command lines; secrets in them",
+        &format!("{lines}, {looked_at}; 0"),
+    );
 }
 
 /// A proxy that repeats the credentials it is given, in everything it says.
