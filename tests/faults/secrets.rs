@@ -26,6 +26,9 @@ const BASIC: &str = "dXNlcjpwcjB4eS1odW50ZXIyLXB3";
 const TEGRASTATS: &str =
     "#!/bin/sh\nwhile :; do echo 'RAM 1310/3964MB (lfb 8x4MB) CPU@38.5C'; sleep 1; done\n";
 
+/// Names and values.
+type Vars<'a> = &'a [(&'a str, &'a str)];
+
 fn assert_no_secret(what: &str, text: &str) {
     for secret in [MARK, BASIC] {
         assert!(!text.contains(secret), "{what} shows a secret:\n{text}");
@@ -186,7 +189,7 @@ fn wrong_values_and_files() {
     let file = |name: &str, text: &str| dir.write(name, text).to_string_lossy().into_owned();
     let (lines, blank) = (file("lines", "hunter2\nhunter2"), file("blank", "a hunter2"));
     let wrong = file("wrong.env", "API_KEY=\"hunter2\nREDIS_PASSWORD hunter2\n=hunter2\n");
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[(&[&str], Vars<'_>)] = &[
         (&["run"], &[("API_KEY", "hunter2 hunter2")]),
         (&["run"], &[("API_KEY_FILE", &lines)]),
         (&["run"], &[("API_KEY_FILE", &blank), ("REDIS_PASSWORD_FILE", &lines)]),

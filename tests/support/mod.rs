@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod behaviour;
 pub mod bench;
+pub mod core;
 pub mod figures;
 pub mod http;
 pub mod intake;
