@@ -6,6 +6,12 @@
 /// Keys read from a queue at a time. One chunk of values is held in memory while it is parsed.
 pub const CHUNK_KEYS: usize = 500;
 
+/// Bytes of record keys after which a request ends: keys may be of any length.
+pub const REQUEST_KEY_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of the keys of one batch; what is left waits for the next one.
+pub const BATCH_KEY_BYTES_MAX: usize = 4 << 20;
+
 /// How many values the first chunk asks for: how long they are is not known yet.
 pub const FIRST_CHUNK_KEYS: usize = 50;
 
@@ -384,3 +390,5 @@ const _: () = assert!(
     STORE_BYTES_MAX + (PERCENTILES_MAX + 6) * (TAGS_BYTES_MAX + NAME_BYTES_MAX + 256) < SEND_QUEUE_BYTES_MAX
 );
 const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
+// A key stands twice in the request that removes it, and one that is longer than the bound stands alone.
+const _: () = assert!(2 * REPLY_BYTES_MAX < SEND_QUEUE_BYTES_MAX);

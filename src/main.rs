@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use chouette_iot::agent::Mode;
 use chouette_iot::cli::{self, Command};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
+use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget};
 use chouette_iot::runtime::event_loop::EventLoop;
 use chouette_iot::runtime::{log_output, resolver, setup};
@@ -84,13 +85,28 @@ fn read_config(env_file: Option<&Path>) -> Result<Config, String> {
         let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
         variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    Config::from_env_and_file(std::env::vars_os(), variables).map_err(|errors| errors.to_string())
+    Config::from_env_and_file(std::env::vars_os(), variables, &read_secret)
+        .map_err(|errors| errors.to_string())
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(ENV_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    let bytes = read_bytes(path, ENV_FILE_BYTES_MAX)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+/// Reads a file that holds a secret. Only a regular one: the loop cannot wait for somebody to write into a pipe.
+fn read_secret(path: &str) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    read_bytes(Path::new(path), SECRET_FILE_BYTES_MAX)
+}
+
+/// Reads a file to its end, and no more than one byte beyond the bound.
+fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn start_log(config: &Config) -> io::Result<()> {

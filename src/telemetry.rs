@@ -158,4 +158,20 @@ mod tests {
         assert_eq!(telemetry, Telemetry::default());
         assert!(telemetry.take(10, 8.0).is_empty());
     }
+
+    #[test]
+    fn sizes_of_the_queue_wait_in_bounded_number() {
+        let mut telemetry = Telemetry::default();
+        for second in 0..QUEUE_SIZES_MAX + 10 {
+            telemetry.queued(7, second as f64);
+            telemetry.queued(8, second as f64 + 0.5);
+        }
+        let kept = telemetry.take(10, 1_000.0);
+        assert_eq!(
+            kept.len(),
+            QUEUE_SIZES_MAX,
+            "the later ones are left out, and so is the second of a second"
+        );
+        assert!(kept.iter().all(|series| series.point.value == Number::Int(7)));
+    }
 }

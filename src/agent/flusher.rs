@@ -95,7 +95,6 @@ impl Flusher {
 
     fn surveyed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let survey = queue::survey_of(replies)?;
-        cx.warnings.recovered("aggregation");
         if cx.stopping {
             self.state = State::Idle;
         } else if survey.claimed != (0, 0) {
@@ -105,6 +104,7 @@ impl Flusher {
             self.state = State::Watching;
             self.submit(queue::watch_claim(lease::lasts(cx.settings)), Hold::Keep, cx);
         } else {
+            cx.warnings.recovered("aggregation");
             self.state = State::Idle;
         }
         Ok(())
@@ -138,6 +138,7 @@ impl Flusher {
         let committed = reading.replied(replies, cx)?;
         if committed && (reading.is_over() || cx.stopping) {
             reading.report(cx);
+            cx.warnings.recovered("aggregation");
             self.state = State::Idle;
         }
         self.go_on(cx);

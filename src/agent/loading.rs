@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 
 use super::{Cx, Stream};
-use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS};
+use crate::limits::{BATCH_KEY_BYTES_MAX, CHUNK_KEYS, FIRST_CHUNK_KEYS};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, Found, Listed, QueueError};
 use crate::release::{Batch, Fit, KeyList};
@@ -172,7 +172,8 @@ impl Values {
 
     /// The positions to be read next.
     fn chunk(&self) -> Range<usize> {
-        self.done..self.keys.len().min(self.done + self.chunk_keys)
+        let left = self.keys.keys(self.done..self.keys.len());
+        self.done..self.done + queue::fitting(left, self.chunk_keys)
     }
 
     /// So many values of the chunk have come.
@@ -198,7 +199,7 @@ impl Listing {
             }
             self.keys.push(member);
             // One more than the most tells where the last second ends.
-            if self.keys.len() > self.keys_max {
+            if self.keys.len() > self.keys_max || self.keys.bytes() > BATCH_KEY_BYTES_MAX {
                 return true;
             }
         }
@@ -209,10 +210,11 @@ impl Listing {
     /// The keys of a batch, and whether there are more.
     fn finish(&mut self) -> (KeyList, bool) {
         let keys = std::mem::take(&mut self.keys);
-        if keys.len() <= self.keys_max {
+        if keys.len() <= self.keys_max && keys.bytes() <= BATCH_KEY_BYTES_MAX {
             return (keys, false);
         }
-        let whole_seconds = if self.before_second > 0 { self.before_second } else { self.keys_max };
+        let keys_max = self.keys_max.min(keys.len());
+        let whole_seconds = if self.before_second > 0 { self.before_second } else { keys_max };
         (keys.part(0..whole_seconds), true)
     }
 }

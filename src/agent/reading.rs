@@ -17,6 +17,9 @@ use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, CLAIMED_METRICS, Found, QueueError, Returned, Scored};
 use crate::telemetry::Counters;
 
+/// Bytes of a key that a log line shows.
+const KEY_BYTES_SHOWN: usize = 64;
+
 /// See the module.
 pub(super) struct Reading {
     interval_s: u32,
@@ -191,7 +194,8 @@ impl Reading {
         if !wanted || self.next_keys.is_empty() {
             return None;
         }
-        let later = self.next_keys.split_off(self.chunk_keys.min(self.next_keys.len()));
+        let chunk = queue::fitting(names(&self.next_keys), self.chunk_keys);
+        let later = self.next_keys.split_off(chunk);
         let keys = std::mem::replace(&mut self.next_keys, later);
         let mut request = Request::new();
         queue::value_chunk(&mut request, CLAIMED_METRICS, names(&keys), RECORD_BYTES_MAX);
@@ -289,10 +293,7 @@ impl Reading {
         reason: &'static str,
         cx: &mut Cx<'_>,
     ) {
-        log::debug!(
-            "record {}: {error}",
-            String::from_utf8_lossy(scored.member.as_deref().unwrap_or_default())
-        );
+        log::debug!("record {}: {error}", shown_key(scored));
         cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped"), cx.now.mono);
         self.drop_record(reason);
     }
@@ -343,6 +344,12 @@ impl Reading {
         }
         log::debug!("{returned} records of an interval that is not over were put back");
     }
+}
+
+/// A key as a log line may show it.
+fn shown_key(scored: &Scored) -> String {
+    let key = scored.member.as_deref().unwrap_or_default();
+    key.iter().take(KEY_BYTES_SHOWN).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()
 }
 
 /// The keys as `HMGET` is asked for them: one that is too long stands for itself as an empty one.

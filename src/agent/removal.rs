@@ -7,7 +7,7 @@
 
 use super::line::Hold;
 use super::{Cx, lease};
-use crate::limits::ACKNOWLEDGE_KEYS_MAX;
+use crate::limits::{ACKNOWLEDGE_KEYS_MAX, REQUEST_KEY_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, Queue, QueueError, Trace};
 use crate::release::{KeyList, delivered};
@@ -63,10 +63,16 @@ impl Removal {
             self.step = Step::Guarding;
             return Some((queue::guard(lease::lasts(cx.settings)), Hold::Keep));
         }
-        let chunk = self.keys.whole_groups(self.done, ACKNOWLEDGE_KEYS_MAX);
+        let chunk = self.keys.whole_groups(self.done, ACKNOWLEDGE_KEYS_MAX, REQUEST_KEY_BYTES_MAX);
         self.step = Step::Removing(chunk.len());
         let trace = self.trace(chunk.end, cx);
-        Some((queue::acknowledge(self.queue, self.keys.keys(chunk), &trace), Hold::Free))
+        let keys = self.keys.keys(chunk);
+        let request = if self.without_trace {
+            queue::acknowledge_without_memory(self.queue, keys)
+        } else {
+            queue::acknowledge(self.queue, keys, &trace)
+        };
+        Some((request, Hold::Free))
     }
 
     /// The request under way will not be answered; it is sent again when asked for.
@@ -100,7 +106,12 @@ impl Removal {
                 self.step = Step::Guarded;
             }
             Step::Removing(keys) => {
-                match queue::transaction(replies) {
+                let carried_out = if self.without_trace {
+                    queue::queued(replies)
+                } else {
+                    queue::transaction(replies).map(|_| ())
+                };
+                match carried_out {
                     Err(error) if error.is_out_of_memory() && !self.without_trace => {
                         self.without_trace = true;
                         self.step = Step::Idle;

@@ -13,7 +13,7 @@ use crate::protocol::url::Url;
 pub struct Draft {
     /// Fields that a variable sets by itself.
     pub config: Config,
-    /// Set by `API_KEY`.
+    /// Set by `API_KEY`, or `API_KEY_FILE`.
     pub api_key: Option<Secret>,
     /// Set by `REDIS_URL`.
     pub redis_url: Option<RedisUrl>,
@@ -23,7 +23,7 @@ pub struct Draft {
     pub redis_port: u16,
     /// Set by `REDIS_USERNAME`.
     pub redis_username: Option<String>,
-    /// Set by `REDIS_PASSWORD`.
+    /// Set by `REDIS_PASSWORD`, or `REDIS_PASSWORD_FILE`.
     pub redis_password: Option<Secret>,
     /// Set by `REDIS_DB`.
     pub redis_db: u32,
@@ -91,9 +91,9 @@ impl Draft {
         mut mistakes: Vec<Mistake>,
         mut warnings: Vec<String>,
     ) -> Result<Config, (Vec<Mistake>, Vec<String>)> {
-        let is_wrong = |name| mistakes.iter().any(|m: &Mistake| m.variable == name);
-        let password_is_wrong = is_wrong("REDIS_PASSWORD") || is_wrong("REDIS_URL");
-        if self.api_key.is_none() && !is_wrong("API_KEY") {
+        let is_wrong = |names: &[&str]| mistakes.iter().any(|m: &Mistake| names.contains(&m.variable));
+        let password_is_wrong = is_wrong(&["REDIS_PASSWORD", "REDIS_PASSWORD_FILE", "REDIS_URL"]);
+        if self.api_key.is_none() && !is_wrong(&["API_KEY", "API_KEY_FILE"]) {
             mistakes.insert(0, missing_key());
         }
         let redis = self.redis();
@@ -137,7 +137,7 @@ fn missing_key() -> Mistake {
         problem: "not set. It is the API key of your Datadog organisation (Organization Settings, API Keys; \
                   any word will do for a server of your own that asks for none). Set it in the environment, \
                   `API_KEY=<your key> chouette-iot`, or put the line `API_KEY=<your key>` in a file and name \
-                  that with `--env-file PATH`"
+                  that with `--env-file PATH`; a file with nothing but the key is named by `API_KEY_FILE=PATH`"
             .to_owned(),
     }
 }

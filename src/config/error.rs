@@ -81,12 +81,26 @@ pub enum ValueError {
     Character(char),
     /// No address of an intake.
     Url(UrlError),
-    /// A part of an address with credentials that is wrong; the part itself is not repeated.
+    /// A part that is wrong, of something with a secret in it; the part itself is not repeated.
     Part(&'static str),
     /// Not UTF-8.
     NotUtf8,
     /// A path that does not begin with a slash.
     NotAbsolute,
+    /// A file that cannot be read: the system's words.
+    Unreadable(String),
+    /// A file with more bytes than there may be.
+    FileTooLarge {
+        /// Allowed.
+        bytes_max: usize,
+    },
+    /// What a file holds is no value of the variable it is for.
+    Content {
+        /// The variable.
+        variable: &'static str,
+        /// Why.
+        error: Box<ValueError>,
+    },
 }
 
 impl fmt::Display for ValueError {
@@ -107,6 +121,9 @@ impl fmt::Display for ValueError {
             ValueError::Part(part) => write!(f, "{part}"),
             ValueError::NotUtf8 => f.write_str("not UTF-8"),
             ValueError::NotAbsolute => f.write_str("does not begin with a slash"),
+            ValueError::Unreadable(what) => write!(f, "the file cannot be read: {what}"),
+            ValueError::FileTooLarge { bytes_max } => write!(f, "the file has more than {bytes_max} bytes"),
+            ValueError::Content { variable, error } => write!(f, "the file holds no {variable}: {error}"),
         }
     }
 }

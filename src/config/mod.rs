@@ -8,11 +8,12 @@
 //! in capitals wins), blanks around a value do not count, and an empty value is as good as none.
 //!
 //! Wrong values are reported all at once ([`ConfigErrors`]), secrets masked. What it does not do: read the
-//! environment or a file itself, or look whether a file or a host exists.
+//! environment or a file itself (secrets in files come through [`file::ReadFile`]), or look whether a host exists.
 
 pub mod draft;
 pub mod env_file;
 pub mod error;
+pub mod file;
 pub mod help;
 pub mod kubelet;
 pub mod near;
@@ -111,7 +112,7 @@ pub enum Storage {
 }
 
 impl Config {
-    /// Reads the configuration from variables, in whatever order they come.
+    /// Reads the configuration from variables, in whatever order they come, as if there were no files.
     ///
     /// # Errors
     /// [`ConfigErrors`] with every mistake there is.
@@ -120,22 +121,24 @@ impl Config {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        resolve::resolve(&[resolve::Layer::new(vars)])
+        resolve::resolve(&[resolve::Layer::new(vars)], &file::no_files)
     }
 
-    /// As [`Config::from_vars`], with the variables of a file for what the environment does not set.
+    /// As [`Config::from_vars`], with the variables of a file for what the environment does not set, and with
+    /// `read` for files that hold a secret.
     ///
     /// # Errors
     /// [`ConfigErrors`] with every mistake there is.
     pub fn from_env_and_file<K, V>(
         env: impl IntoIterator<Item = (K, V)>,
         file: Vec<(String, String)>,
+        read: file::ReadFile,
     ) -> Result<Config, ConfigErrors>
     where
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        resolve::resolve(&[resolve::Layer::new(env), resolve::Layer::new(file)])
+        resolve::resolve(&[resolve::Layer::new(env), resolve::Layer::new(file)], read)
     }
 
     /// The proxy to reach `url` through. As everywhere, `HTTPS_PROXY` is for `https` only.

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 
 use super::draft::Draft;
 use super::error::ValueError;
+use super::file::{ReadFile, no_files};
 use super::secret::shown;
 use super::table::VARIABLES;
-use super::variable::{Preset, Variable};
+use super::variable::{Kind, Preset, Variable};
 use super::{Config, ConfigErrors, Mistake, near};
 
 /// Names that Datadog's own programs give to the key; pointed out where ours is missing.
@@ -44,15 +45,18 @@ impl Layer {
     }
 }
 
-/// Reads the configuration from sources, the first of which counts most.
-pub fn resolve(layers: &[Layer]) -> Result<Config, ConfigErrors> {
+/// Reads the configuration from sources, the first of which counts most, and from the files they name.
+pub fn resolve(layers: &[Layer], read: ReadFile) -> Result<Config, ConfigErrors> {
     let mut draft = Draft::blank();
     let mut mistakes = Vec::new();
     for variable in VARIABLES {
         let outcome = match find(variable, layers) {
-            Ok(Some((name, value))) => apply(variable, name, &mut draft, value),
+            Ok(Some((name, value))) => match also_set(variable, layers) {
+                None => apply(variable, name, &mut draft, value, read),
+                Some(problem) => Err(mistake(variable, name, Some(value), problem)),
+            },
             Ok(None) => match variable.default {
-                Preset::Text(text) => variable.set(&mut draft, text).map_err(|e| e.to_string()),
+                Preset::Text(text) => variable.set(&mut draft, text, &no_files).map_err(|e| e.to_string()),
                 Preset::Unset | Preset::Required => Ok(()),
             }
             .map_err(|problem| mistake(variable, variable.name, None, problem)),
@@ -87,14 +91,24 @@ fn find<'a>(variable: &'static Variable, layers: &'a [Layer]) -> Result<Option<F
     Ok(None)
 }
 
+/// What is wrong where a secret stands in a file and in a variable as well.
+fn also_set(variable: &Variable, layers: &[Layer]) -> Option<String> {
+    let Kind::FileOf(name) = variable.kind else {
+        return None;
+    };
+    let is_set = layers.iter().any(|layer| layer.values.contains_key(name));
+    is_set.then(|| format!("{name} is set too; set one of them"))
+}
+
 fn apply(
     variable: &'static Variable,
     name: &'static str,
     draft: &mut Draft,
     value: &OsString,
+    read: ReadFile,
 ) -> Result<(), Mistake> {
     let outcome = match value.to_str() {
-        Some(text) => variable.set(draft, text.trim()),
+        Some(text) => variable.set(draft, text.trim(), read),
         None => Err(ValueError::NotUtf8),
     };
     outcome.map_err(|error| {
@@ -119,7 +133,8 @@ fn mistake(
 /// A line for each variable that is not known and nearly is.
 fn near_misses(layers: &[Layer]) -> Vec<String> {
     let known = || VARIABLES.iter().flat_map(|v| std::iter::once(&v.name).chain(v.aliases));
-    let has_key = layers.iter().any(|layer| layer.values.contains_key("API_KEY"));
+    let is_set = |name: &str| layers.iter().any(|layer| layer.values.contains_key(name));
+    let has_key = is_set("API_KEY") || is_set("API_KEY_FILE");
     let meant = |name: &str| {
         if known().any(|k| *k == name) {
             return None;

@@ -47,11 +47,14 @@ const STORAGES: &[Word<Storage>] = &[("redis", Storage::Redis)];
 /// Every variable there is, by topic.
 pub static VARIABLES: &[Variable] = &[
     Variable::new("API_KEY", Topic::Datadog, Required)
-        .help("Datadog API key; sent as a header, never part of an address")
+        .help("Datadog API key, unless API_KEY_FILE names a file with it; sent as a header, never part of an address")
         .exposed(Exposure::Hidden)
         .text("visible ASCII characters without blanks", |d, t| {
             put(&mut d.api_key, value::token(t, API_KEY_CHARS_MAX).map(Secret::new).map(Some))
         }),
+    Variable::new("API_KEY_FILE", Topic::Datadog, Unset)
+        .help("File with the key, in place of API_KEY; read again on SIGHUP")
+        .file_of("API_KEY"),
     Variable::new("DATADOG_URL", Topic::Datadog, Text("https://api.datadoghq.com/api"))
         .help("Intake of metrics, sent to /v1/series below it; http is for a server of your own")
         .exposed(Exposure::Address)
@@ -94,6 +97,9 @@ pub static VARIABLES: &[Variable] = &[
         .text("text", |d, t| {
             put(&mut d.redis_password, value::text(t, TEXT_CHARS_MAX).map(Secret::new).map(Some))
         }),
+    Variable::new("REDIS_PASSWORD_FILE", Topic::Redis, Unset)
+        .help("File with the password, in place of REDIS_PASSWORD; read again on SIGHUP")
+        .file_of("REDIS_PASSWORD"),
     Variable::new("REDIS_DB", Topic::Redis, Text("0")).help("Number of the database").number(
         0,
         redis::REDIS_DB_MAX,

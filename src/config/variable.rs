@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::error::ValueError;
+use super::file::{self, ReadFile};
 use super::secret::Exposure;
 use super::value;
 
@@ -95,6 +96,8 @@ pub enum Kind {
         /// Checks and stores them.
         set: Setter,
     },
+    /// The path of a file that holds the value of another variable.
+    FileOf(&'static str),
     /// Anything else.
     Text {
         /// Says what is accepted.
@@ -163,6 +166,12 @@ impl Variable {
         self
     }
 
+    /// Accepts the path of a file with the value of the variable called `name`.
+    pub const fn file_of(mut self, name: &'static str) -> Variable {
+        self.kind = Kind::FileOf(name);
+        self
+    }
+
     /// Accepts anything that `set` does.
     pub const fn text(mut self, accepts: &'static str, set: Setter) -> Variable {
         self.kind = Kind::Text { accepts, set };
@@ -177,12 +186,13 @@ impl Variable {
         }
     }
 
-    /// Checks a value, which has no blanks around it, and stores it.
+    /// Checks a value, which has no blanks around it, and stores it. A file is read with `read`.
     ///
     /// # Errors
     /// [`ValueError`]: why the value is not accepted.
-    pub fn set(&self, draft: &mut Draft, text: &str) -> Result<(), ValueError> {
+    pub fn set(&self, draft: &mut Draft, text: &str, read: ReadFile) -> Result<(), ValueError> {
         match self.kind {
+            Kind::FileOf(name) => file::set(draft, name, text, read),
             Kind::Number { min, max, set, .. } => {
                 set(draft, value::number(text, min, max)?);
                 Ok(())
@@ -201,6 +211,7 @@ impl Variable {
             Kind::Words { words, .. } => {
                 format!("a list, JSON or with commas, of: {}", words().join(", "))
             }
+            Kind::FileOf(name) => format!("the path of a file that holds {name} and nothing else"),
             Kind::Text { accepts, .. } => (*accepts).to_owned(),
         }
     }

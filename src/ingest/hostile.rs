@@ -2,7 +2,7 @@
 
 use super::record::RecordParser;
 use super::tests::{SCORE, parse, reason, tags, with};
-use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, TAGS_MAX};
+use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX};
 use crate::metric::{Sample, Tags, Value};
 
 #[test]
@@ -17,6 +17,9 @@ fn too_much_of_anything_is_refused() {
     };
     assert_eq!(reason(tags(&many(TAGS_MAX))), "none");
     assert_eq!(reason(tags(&many(TAGS_MAX + 1))), "too_large");
+    let one_tag = |len: usize| format!(r#"{{"k": "{}"}}"#, "v".repeat(len - r#"["k:"]"#.len()));
+    assert_eq!(tags(&one_tag(TAGS_BYTES_MAX)).map(|tags| tags.len()), Ok(TAGS_BYTES_MAX));
+    assert_eq!(reason(tags(&one_tag(TAGS_BYTES_MAX + 1))), "too_large");
     let padded = |len: usize| {
         let record = with("value", "1");
         let spaces = " ".repeat(len - record.len());

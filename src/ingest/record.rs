@@ -108,6 +108,7 @@ fn word<'a>(
         Some(word) => word,
         None => {
             scratch.clear();
+            scratch.shrink_to(SCRATCH_BYTES_KEPT);
             text.push_to(scratch);
             scratch.as_str()
         }
@@ -170,4 +171,20 @@ fn read_tags(reader: &mut Reader<'_>, tags: &mut TagsBuilder) -> Result<(), Reco
         tags.end_tag();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_long_name_needed_is_given_back() {
+        let mut parser = RecordParser::default();
+        let record = |name: &str| format!(r#"{{"metric":"{name}","type":"count","value":1,"timestamp":1}}"#);
+        assert!(parser.parse(record(&"\\u0061".repeat(100_000)).as_bytes(), 0.0).is_err());
+        assert!(parser.name.capacity() > SCRATCH_BYTES_KEPT);
+        let sample = parser.parse(record("\\u0061").as_bytes(), 0.0).map(|sample| sample.name.to_owned());
+        assert_eq!(sample.as_deref(), Ok("a"));
+        assert!(parser.name.capacity() <= SCRATCH_BYTES_KEPT);
+    }
 }

@@ -158,4 +158,15 @@ mod tests {
             assert_eq!(error.reason(), reason, "{list}");
         }
     }
+
+    #[test]
+    fn what_a_large_set_needed_is_given_back() {
+        let mut set = SetBuilder::default();
+        let large = format!("[0{}]", ",1".repeat(100_000));
+        assert_eq!(set.read(&large).map(|elements| elements.iter().count()), Ok(100_001));
+        assert!(set.bytes.capacity() > SCRATCH_BYTES_KEPT);
+        assert_eq!(set.read("[1]").map(|elements| elements.iter().count()), Ok(1));
+        assert!(set.bytes.capacity() <= SCRATCH_BYTES_KEPT);
+        assert!(set.ends.capacity() * size_of::<u32>() <= SCRATCH_BYTES_KEPT);
+    }
 }

@@ -309,4 +309,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_host_is_no_longer_than_dns_has_it() {
+        let host = |bytes: usize| format!("{}{}", "a.".repeat((bytes - 1) / 2), "a".repeat(2 - bytes % 2));
+        assert_eq!(host(HOST_BYTES_MAX).len(), HOST_BYTES_MAX);
+        assert!(Url::parse(&format!("https://{}", host(HOST_BYTES_MAX))).is_ok());
+        assert!(Url::parse(&format!("https://{}", host(HOST_BYTES_MAX + 1))).is_err());
+    }
 }

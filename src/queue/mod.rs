@@ -22,8 +22,8 @@ pub use reply::{
     transaction, values_of,
 };
 pub use wrapped::{
-    Entry, Trace, acknowledge, expired_keys, key_chunk, next_chunk_keys, queue_size, store, store_entries,
-    value_chunk,
+    Entry, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk, next_chunk_keys,
+    queue_size, store, store_entries, value_chunk,
 };
 
 /// The two keys of a queue.

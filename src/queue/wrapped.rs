@@ -2,7 +2,7 @@
 
 use super::reply::score_text;
 use super::{DELIVERED_METRICS, Queue, Scored, WRAPPED_METRICS};
-use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, REPLY_BYTES_MAX};
+use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, REPLY_BYTES_MAX, REQUEST_KEY_BYTES_MAX};
 use crate::protocol::redis::{Request, Room, cmd};
 
 /// A record on its way into a wrapped queue. Storing the same entry again changes nothing.
@@ -86,6 +86,16 @@ pub fn value_chunk<'a>(
     request.limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
 }
 
+/// How many of the keys fit one request, `keys_max` at most: keys may be of any length. At least one.
+pub fn fitting<'a>(keys: impl Iterator<Item = &'a [u8]>, keys_max: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |(at, key): &(usize, &[u8])| {
+        bytes += key.len();
+        *at == 0 || bytes <= REQUEST_KEY_BYTES_MAX
+    };
+    keys.take(keys_max).enumerate().take_while(fits).count()
+}
+
 /// How many values to ask for next, after so many came of those asked for: fewer where there was no room for all,
 /// else more.
 pub fn next_chunk_keys(asked: usize, came: usize) -> usize {
@@ -123,9 +133,50 @@ pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, trace
     request
 }
 
+/// Removes records at once where Redis has no memory for a transaction: then it queues no command, but a script that
+/// needs none is carried out.
+pub fn acknowledge_without_memory<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>) -> Request {
+    const SCRIPT: &str =
+        "redis.call('ZREM', KEYS[1], unpack(ARGV)) return redis.call('HDEL', KEYS[2], unpack(ARGV))";
+    let mut eval = cmd("EVAL");
+    eval.arg(SCRIPT).arg(2).arg(queue.keys).arg(queue.values);
+    for key in keys {
+        eval.arg(key);
+    }
+    let mut request = Request::new();
+    request.push(&eval).push(&cmd("UNWATCH"));
+    request
+}
+
 impl Scored {
     /// The keys of scored members that are short enough to be named.
     pub fn members(list: &[Scored]) -> impl Iterator<Item = &[u8]> {
         list.iter().filter_map(|scored| scored.member.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_keys_go_in_small_requests() {
+        let long = vec![0; REQUEST_KEY_BYTES_MAX];
+        let keys =
+            |list: &[usize]| list.iter().map(|bytes| long.get(..*bytes).unwrap_or(&long)).collect::<Vec<_>>();
+        let fits = |list: &[usize]| fitting(keys(list).into_iter(), 4);
+        assert_eq!(fits(&[36; 9]), 4, "as many as were asked for");
+        assert_eq!(fits(&[usize::MAX, 1]), 1, "one that is too long goes alone");
+        assert_eq!(fits(&[100, REQUEST_KEY_BYTES_MAX / 2, REQUEST_KEY_BYTES_MAX / 2]), 2);
+        assert_eq!(fits(&[]), 0);
+    }
+
+    #[test]
+    fn chunks_shrink_to_what_had_room_and_grow_again() {
+        assert_eq!(next_chunk_keys(50, 50), 100);
+        assert_eq!(next_chunk_keys(CHUNK_KEYS, CHUNK_KEYS), CHUNK_KEYS);
+        assert_eq!(next_chunk_keys(500, 3), 3);
+        assert_eq!(next_chunk_keys(3, 0), 1);
+        assert_eq!(next_chunk_keys(3, 3), FIRST_CHUNK_KEYS);
     }
 }

@@ -32,6 +32,11 @@ impl KeyList {
         self.ends.len()
     }
 
+    /// Bytes of all keys.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
@@ -45,18 +50,29 @@ impl KeyList {
         })
     }
 
-    /// The longest run of whole groups from position `from` on with at most `keys_max` keys; at least one
-    /// group.
-    pub fn whole_groups(&self, from: usize, keys_max: usize) -> Range<usize> {
+    /// The longest run of whole groups from position `from` on with at most `keys_max` keys and `bytes_max` bytes of
+    /// them; at least one group, or a part of one that has more bytes.
+    pub fn whole_groups(&self, from: usize, keys_max: usize, bytes_max: usize) -> Range<usize> {
         let first = self.groups.partition_point(|end| *end as usize <= from);
         let mut end = from;
         for group_end in self.groups.iter().skip(first).map(|end| *end as usize) {
-            if end > from && group_end - from > keys_max {
+            let too_long = self.bytes_between(from, group_end) > bytes_max;
+            if end > from && (group_end - from > keys_max || too_long) {
                 break;
+            }
+            if too_long {
+                let fits = |end: &usize| self.bytes_between(from, *end) <= bytes_max;
+                return from..(from + 1..group_end).take_while(fits).last().unwrap_or(from + 1);
             }
             end = group_end;
         }
         from..end
+    }
+
+    fn bytes_between(&self, from: usize, end: usize) -> usize {
+        let at =
+            |keys: usize| keys.checked_sub(1).and_then(|i| self.ends.get(i)).map_or(0, |end| *end as usize);
+        at(end).saturating_sub(at(from))
     }
 
     /// Two lists of half the keys each, cut at the edge of a group where there are several; `None` for a
@@ -123,11 +139,14 @@ mod tests {
     #[test]
     fn acknowledging_takes_whole_groups() {
         let list = list(&[3, 3, 5, 1]);
-        assert_eq!(list.whole_groups(0, 6), 0..6);
-        assert_eq!(list.whole_groups(0, 5), 0..3);
-        assert_eq!(list.whole_groups(6, 2), 6..11, "a group larger than the bound goes alone");
-        assert_eq!(list.whole_groups(11, 100), 11..12);
-        assert_eq!(list.whole_groups(12, 100), 12..12);
+        assert_eq!(list.whole_groups(0, 6, 1000), 0..6);
+        assert_eq!(list.whole_groups(0, 5, 1000), 0..3);
+        assert_eq!(list.whole_groups(6, 2, 1000), 6..11, "a group larger than the bound goes alone");
+        assert_eq!(list.whole_groups(11, 100, 1000), 11..12);
+        assert_eq!(list.whole_groups(12, 100, 1000), 12..12);
+        assert_eq!(list.whole_groups(0, 100, 14), 0..3, "three bytes a key");
+        assert_eq!(list.whole_groups(6, 100, 7), 6..8, "a group with more bytes goes in parts");
+        assert_eq!(list.whole_groups(6, 100, 1), 6..7, "and a key alone at the least");
     }
 
     #[test]

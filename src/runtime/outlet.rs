@@ -118,8 +118,9 @@ mod tests {
     fn a_large_body_gets_the_time_a_slow_link_needs() {
         let usual = ExchangeLimits::default();
         assert_eq!(limits_for(1_000), usual, "what fits a moment");
-        assert_eq!(limits_for(200_000).total_s, usual.total_s + 50);
-        assert_eq!(limits_for(200_000).reused_first_byte_s, usual.reused_first_byte_s + 50);
+        let body_bytes = usize::try_from(50 * SLOWEST_LINK_BYTES_PER_S).unwrap();
+        assert_eq!(limits_for(body_bytes).total_s, usual.total_s + 50);
+        assert_eq!(limits_for(body_bytes).reused_first_byte_s, usual.reused_first_byte_s + 50);
         assert_eq!(limits_for(usize::MAX).total_s, usual.total_s + TRANSFER_S_MAX);
     }
 

@@ -2,6 +2,7 @@
 //! dependencies point, how long a file may get, that every module says what it is for.
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod checks;
 mod scan;
 
@@ -60,6 +61,31 @@ fn files_are_short_and_say_what_they_are_for() {
     let found: Vec<String> =
         files.iter().flat_map(|(path, text)| check_length_and_docs(path, text)).collect();
     assert!(found.is_empty(), "{} breaches:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn every_bound_has_its_test() {
+    let limits =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/limits.rs")).unwrap();
+    assert!(bounds::constants(&limits).len() > 80, "these are not the bounds");
+    let found = bounds::check(&limits, &bounds::Tested::new(&rust_files("src"), &rust_files("tests")));
+    assert!(found.is_empty(), "{} breaches:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn a_bound_without_a_test_is_found() {
+    let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
+    let limits = "pub const A_MAX: usize = 1;\npub mod docker {\n    pub const B_MAX: usize = 2;\n}\n";
+    assert_eq!(bounds::constants(limits), ["A_MAX", "docker::B_MAX"]);
+    let missing = |sources: &str, tests: &str| {
+        let tested = bounds::Tested::new(&file("src/collect/docker.rs", sources), &file("tests/t.rs", tests));
+        let found = bounds::check(limits, &tested);
+        found.into_iter().filter(|breach| breach.ends_with("no test names it")).collect::<Vec<_>>().len()
+    };
+    assert_eq!(missing("fn f() { A_MAX; B_MAX }", "// limits::A_MAX\nconst B_MAX: u8 = 1;"), 2);
+    assert_eq!(missing("#[cfg(test)]\nmod tests { fn f() { if A_MAX { B_MAX } } }\nfn g() {}", ""), 0);
+    assert_eq!(missing("", "use x::limits::{A_MAX, docker::B_MAX};"), 0);
+    assert_eq!(missing("", "use x::limits::{A_MAX, k8s::B_MAX};"), 1);
 }
 
 /// The breaches of a file in `src/`, without their places.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// A word or a mark of a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+pub enum Token {
     Word(String),
     /// `::`
     PathMark,
@@ -49,6 +49,32 @@ pub fn test_modules(path: &str, text: &str) -> Vec<String> {
         }
     }
     files
+}
+
+/// The tokens of a file's test code: those in modules for tests, or all where the file is one.
+pub fn test_words(text: &str, is_whole: bool) -> Vec<Token> {
+    let all: Vec<Token> = tokens(text).into_iter().map(|(token, _)| token).collect();
+    if is_whole {
+        return all;
+    }
+    let (mut found, mut depth, mut at) = (Vec::new(), 0, 0);
+    while let Some(token) = all.get(at) {
+        let before: Vec<&Token> = all[..at].iter().rev().take_while(|token| !is_end(token)).collect();
+        match token {
+            Token::Mark('{')
+                if depth > 0
+                    || before.iter().any(|token| **token == Token::Word("mod".to_owned()))
+                        && is_for_tests(&before) =>
+            {
+                depth += 1
+            }
+            Token::Mark('}') if depth > 0 => depth -= 1,
+            token if depth > 0 => found.push(token.clone()),
+            _ => {}
+        }
+        at += 1;
+    }
+    found
 }
 
 /// What an item ends with, and so what stands before the attributes of the next one.

@@ -44,9 +44,11 @@ impl Talk {
         let mut reading = Reading::new(&board);
         self.errors.extend(call(&mut self.docker, &mut reading).err().map(|e| e.to_string()));
         for (ticket, question) in reading.questions {
-            let Question::Http { request, .. } = question else {
+            let Question::Http { request, body_bytes_max } = question else {
                 panic!("{question:?}");
             };
+            let expected = if request.path == LIST_PATH { LIST_BYTES_MAX } else { STATS_BYTES_MAX };
+            assert_eq!(body_bytes_max, expected, "{}", request.path);
             assert_eq!(request.authority, "docker");
             assert!(self.open.insert(ticket, request.path).is_none(), "ticket {ticket} twice");
         }

@@ -52,3 +52,17 @@ pub fn number<T: FromStr>(what: &'static str, word: Option<&str>) -> Result<T, F
     let word = word.ok_or(FormatError::Missing(what))?;
     word.parse().map_err(|_| FormatError::bad_number(what, word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_value_is_cut_to_what_can_be_shown() {
+        let word = "ü".repeat(VALUE_CHARS_MAX + 1);
+        let error = number::<u64>("a column", Some(&word)).unwrap_err();
+        let shown = "ü".repeat(VALUE_CHARS_MAX);
+        assert_eq!(error.to_string(), format!("a column is no number: {shown:?}"));
+        assert_eq!(number::<u64>("a column", None), Err(FormatError::Missing("a column")));
+    }
+}

@@ -200,6 +200,7 @@ mod tests {
         assert_eq!(found(mounts, Some(TYPES)), ["/dev/sda1 /aaa,/srv,/data/sub", "/dev/sda2 /srv/x"]);
         let many: String = (10..99).rev().map(|i| format!("/dev/a /{i} ext4 rw\n")).collect();
         assert_eq!(found(&many, Some(TYPES)), ["/dev/a /10,/11,/12,/13"]);
+        assert_eq!(devices(&many, Some(TYPES))["/dev/a"].len(), MOUNT_POINTS_TRIED_MAX);
     }
 
     #[test]

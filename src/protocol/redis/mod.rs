@@ -23,11 +23,18 @@ use sieve::Sieve;
 const USUAL_ROOM: Room = Room { bulk_bytes_max: REPLY_BYTES_MAX, total_bytes_max: REPLY_BYTES_MAX };
 
 /// Commands that are written together and whose replies are handed back together.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Default, Clone, PartialEq, Eq)]
 pub struct Request {
     bytes: Vec<u8>,
     replies: usize,
     room: Option<Room>,
+}
+
+/// Without what is sent, which may be a password.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({} commands, {} bytes)", self.replies, self.bytes.len())
+    }
 }
 
 impl Request {

@@ -165,6 +165,11 @@ fn several_long_fields_are_cut_and_what_cannot_be_is_too_large() {
     let entry = plain(&raw);
     assert!(entry.len() <= LOG_ENTRY_BYTES_MAX && is_strict_json(entry.as_bytes()));
 
+    let uncut = "u".repeat(LOG_FIELD_BYTES_UNCUT - 2);
+    let raw = format!(r#"{{"a":"{uncut}","b":"{long}","c":"{uncut}"}}"#);
+    let entry = plain(&raw);
+    assert_eq!(entry.matches(&format!(r#""{uncut}""#)).count(), 2, "short fields are left alone");
+
     let too_large = Err(RecordError::LogTooLarge);
     let key = format!(r#"{{"{long}":1,"message":"{long}"}}"#);
     assert_eq!(entry_of(&writer(&[], None), &key), too_large, "a key is not cut");

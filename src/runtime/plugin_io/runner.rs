@@ -165,4 +165,57 @@ mod tests {
         assert_eq!(lines(&[&long, &long, b"tail\nnext\n"]), [&long[1..], b"next"]);
         assert_eq!(lines(&[&long[1..], b"\n"]), [&long[1..]], "just as long as it may be");
     }
+
+    /// What comes back while `program` is kept for so many turns of a loop with a clock of its own.
+    fn keep(path: &str, turns: usize) -> (Vec<Reply>, Vec<f64>) {
+        let poll = mio::Poll::new().unwrap();
+        let mut runner = Runner::new(Token(1));
+        let (mut replies, mut waits) = (Vec::new(), Vec::new());
+        let mut now = Instant::now();
+        runner.keep(Program { path: path.to_owned(), args: Vec::new() }, 7, now);
+        for _ in 0..turns {
+            let before = replies.len();
+            runner.drive(poll.registry(), now, &mut |ticket, reply| {
+                assert_eq!(ticket, 7);
+                replies.push(reply);
+            });
+            if replies[before..].iter().any(|reply| matches!(reply, Reply::Ended(_))) {
+                let at = runner.deadline().unwrap();
+                waits.push((at - now).as_secs_f64());
+                now = at;
+            }
+        }
+        (replies, waits)
+    }
+
+    #[test]
+    fn a_program_that_prints_without_end_is_started_anew_after_a_wait() {
+        let mut turns = 1_000;
+        let (replies, waits) = loop {
+            let (replies, waits) = keep("/usr/bin/yes", turns);
+            if !waits.is_empty() {
+                break (replies, waits);
+            }
+            turns *= 4;
+        };
+        let first_end = replies.iter().position(|reply| matches!(reply, Reply::Ended(_))).unwrap();
+        assert!(
+            matches!(&replies[first_end], Reply::Ended(why) if why == "it prints without end"),
+            "{:?}",
+            replies[first_end]
+        );
+        // `y` and the end of the line, each a reply.
+        let printed_bytes = 2 * first_end;
+        let most_bytes = PROGRAM_OUTPUT_BYTES_MAX + PROGRAM_BYTES_PER_TURN + 4096;
+        assert!((PROGRAM_OUTPUT_BYTES_MAX..=most_bytes).contains(&printed_bytes), "{printed_bytes}");
+        assert!((PROGRAM_BACKOFF_S.0 / 2.0..=PROGRAM_BACKOFF_S.0).contains(&waits[0]), "{waits:?}");
+    }
+
+    #[test]
+    fn waits_grow_to_their_bound() {
+        let (_, waits) = keep("/nonexistent/program", 20);
+        assert_eq!(waits.len(), 20);
+        assert!(waits.iter().all(|wait| *wait <= PROGRAM_BACKOFF_S.1), "{waits:?}");
+        assert!(waits[10..].iter().all(|wait| *wait >= PROGRAM_BACKOFF_S.1 / 2.0), "{waits:?}");
+    }
 }

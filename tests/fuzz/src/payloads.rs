@@ -58,7 +58,8 @@ pub fn wrapped(data: &[u8]) {
         return;
     }
     // Counts that were delivered and come again must not stand on the same seconds.
-    delivered.borrow_mut().accepted(&payload.delivers);
+    let points = payload.delivers.iter().map(|(_, point)| *point).collect();
+    delivered.borrow_mut().remember(points);
     let (payload, text) = fill(batch(), data);
     let second = check_metrics(&payload, &text);
     let again = first.intersection(&second).next();
