@@ -4,11 +4,11 @@
 #   cross/build.sh [TARGET|all]        default: all
 #
 # What it needs it brings: zig as C compiler and linker (from PyPI, into target/zig), and a compiler with the sources
-# of its standard library (by rustup where that can fetch them, else Debian's pair of packages). Prints size and
-# SHA-256 of each binary; fails when one is over its budget.
+# of its standard library (rustup's where it is new enough, else Debian's pair of packages). Prints size and SHA-256
+# of each binary; fails when one is over its budget.
 #
 # CARGO_TARGET_DIR is where it builds; SOURCE_DATE_EPOCH the date put in, that of the commit if unset; ZIG_PYTHON a
-# Python that has zig already; CHOUETTE_RUST=debian takes Debian's compiler even where there is rustup.
+# Python that has zig already.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +16,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Later wheels put an allocator of zig's own in place of musl's, which costs 200 kB of memory.
 readonly ZIG='ziglang==0.15.2'
 readonly DEBIAN_RUSTC=/usr/bin/rustc
+# The first whose standard library can be told that musl has 64 bits for the time, see `build`.
+readonly RUST_MIN=1.96.0
 readonly INSTALL_LIMIT=10m
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 export ZIG_PYTHON=${ZIG_PYTHON:-$PWD/target/zig/bin/python}
@@ -46,10 +48,16 @@ has_sources() {
     [[ -d $("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std ]]
 }
 
+is_new_enough() {
+    local version
+    version=$("$1" --version | cut -d' ' -f2)
+    printf '%s\n' "$RUST_MIN" "$version" | sort --check=quiet --version-sort
+}
+
 # Says which compiler has the sources of its standard library.
 find_rustc() {
     local rustc
-    if [[ ${CHOUETTE_RUST:-} != debian ]] && rustc=$(rustup which rustc 2>/dev/null); then
+    if rustc=$(rustup which rustc 2>/dev/null) && is_new_enough "$rustc"; then
         if has_sources "$rustc" || timeout "$INSTALL_LIMIT" rustup component add rust-src >/dev/null 2>&1; then
             echo "$rustc"
             return
@@ -57,12 +65,15 @@ find_rustc() {
     fi
     # The sources have to be those of the compiler; Debian ships the two as a pair.
     has_sources "$DEBIAN_RUSTC" || apt_install rustc-web rust-web-src
-    has_sources "$DEBIAN_RUSTC"
+    if ! is_new_enough "$DEBIAN_RUSTC"; then
+        echo "cross/build.sh: needs rustc $RUST_MIN with its sources" >&2
+        return 1
+    fi
     echo "$DEBIAN_RUSTC"
 }
 
-# The standard library is built here, not fetched: the one that rustup ships is 290 kB larger, and on 32 bits it
-# panics when it is asked for the time after January 2038.
+# The standard library is built here, not fetched: the one that `rustup target add` gives is 290 kB larger, and one
+# that was not told otherwise panics on 32 bits when it is asked for the time after January 2038.
 build() {
     local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags
     rustflags='-Clink-self-contained=no'
