@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Builds the static binaries of cross/targets.
+# Builds the static binaries of cross/targets and holds each against cross/size-budget.
 #
 #   cross/build.sh [TARGET|all]        default: all
 #
-# What it needs it brings: zig as C compiler and linker (from PyPI, into target/zig), and the standard library of
-# each target, by rustup where that can add it, else built from Debian's sources. Prints size and SHA-256 of each.
+# What it needs it brings: zig as C compiler and linker (from PyPI, into target/zig), and a compiler with the sources
+# of its standard library (rustup's where it is new enough, else Debian's pair of packages). Prints size and SHA-256
+# of each binary; fails when one is over its budget.
+#
+# CARGO_TARGET_DIR is where it builds; SOURCE_DATE_EPOCH the date put in, that of the commit if unset; ZIG_PYTHON a
+# Python that has zig already.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,62 +16,113 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Later wheels put an allocator of zig's own in place of musl's, which costs 200 kB of memory.
 readonly ZIG='ziglang==0.15.2'
 readonly DEBIAN_RUSTC=/usr/bin/rustc
+# The first whose standard library can be told that musl has 64 bits for the time, see `build`.
+readonly RUST_MIN=1.96.0
+readonly INSTALL_LIMIT=10m
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 export ZIG_PYTHON=${ZIG_PYTHON:-$PWD/target/zig/bin/python}
 
 as_root() {
     if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo --non-interactive "$@"; fi
 }
 
+apt_install() {
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@")
+    echo "installing $*" >&2
+    as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null ||
+        { as_root timeout "$INSTALL_LIMIT" apt-get update -qq && as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null; }
+}
+
 need_zig() {
-    if [[ ! -x $ZIG_PYTHON ]]; then
-        python3 -m venv target/zig
+    if "$ZIG_PYTHON" -m ziglang version >/dev/null 2>&1; then
+        return
     fi
-    "$ZIG_PYTHON" -m ziglang version >/dev/null 2>&1 ||
-        "$ZIG_PYTHON" -m pip install --quiet --disable-pip-version-check "$ZIG"
+    echo "installing $ZIG into target/zig" >&2
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
+    python3 -m venv target/zig
+    ZIG_PYTHON=$PWD/target/zig/bin/python
+    timeout "$INSTALL_LIMIT" "$ZIG_PYTHON" -m pip install --quiet --disable-pip-version-check "$ZIG"
 }
 
-# Compiler and sources must be of one version; Debian ships them as a pair.
-need_debian_rust() {
-    if [[ ! -d $("$DEBIAN_RUSTC" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library ]]; then
-        as_root apt-get install -y -qq --no-install-recommends rustc-web rust-web-src >/dev/null
-    fi
+has_sources() {
+    [[ -d $("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std ]]
 }
 
+is_new_enough() {
+    local version
+    version=$("$1" --version | cut -d' ' -f2)
+    printf '%s\n' "$RUST_MIN" "$version" | sort --check=quiet --version-sort
+}
+
+# Says which compiler has the sources of its standard library.
+find_rustc() {
+    local rustc
+    if rustc=$(rustup which rustc 2>/dev/null) && is_new_enough "$rustc"; then
+        if has_sources "$rustc" || timeout "$INSTALL_LIMIT" rustup component add rust-src >/dev/null 2>&1; then
+            echo "$rustc"
+            return
+        fi
+    fi
+    # The sources have to be those of the compiler; Debian ships the two as a pair.
+    has_sources "$DEBIAN_RUSTC" || apt_install rustc-web rust-web-src
+    if ! is_new_enough "$DEBIAN_RUSTC"; then
+        echo "cross/build.sh: needs rustc $RUST_MIN with its sources" >&2
+        return 1
+    fi
+    echo "$DEBIAN_RUSTC"
+}
+
+# The standard library is built here, not fetched: the one that `rustup target add` gives is 290 kB larger, and one
+# that was not told otherwise panics on 32 bits when it is asked for the time after January 2038.
 build() {
-    local target=$1 started=$SECONDS rustflags
-    local cargo=(cargo build --release --locked --target "$target")
+    local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags
+    rustflags='-Clink-self-contained=no'
+    # Nothing unwinds and nothing prints a backtrace.
+    rustflags+=' -Cforce-unwind-tables=no'
+    # The musl that zig brings has 64 bits for the time on every target. The first is for the crate libc, the variable
+    # below for the older one inside the standard library.
+    rustflags+=' --cfg=libc_unstable_musl_v1_2'
     # No path of this machine stands in the binary.
-    rustflags="-Clink-self-contained=no --remap-path-prefix=$PWD=."
+    rustflags+=" --remap-path-prefix=$PWD=."
     rustflags+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates"
-    if rustup target add "$target" >/dev/null 2>&1; then
-        RUSTFLAGS=$rustflags "${cargo[@]}" --quiet
-    else
-        need_debian_rust
-        rustflags+=" --remap-path-prefix=$("$DEBIAN_RUSTC" --print sysroot)/lib/rustlib/src/rust=std"
-        RUSTFLAGS=$rustflags RUSTC=$DEBIAN_RUSTC RUSTC_BOOTSTRAP=1 "${cargo[@]}" --quiet \
-            -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
+    rustflags+=" --remap-path-prefix=$sysroot/lib/rustlib/src/rust=std"
+    RUSTFLAGS=$rustflags RUSTC=$rustc RUSTC_BOOTSTRAP=1 RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
+        cargo build --release --locked --quiet --target "$target" \
+        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size || return 1
+    report "$target" "$CARGO_TARGET_DIR/$target/release/chouette-iot" $((SECONDS - started))
+}
+
+# Prints a line about a binary; fails where it is larger than its line of cross/size-budget.
+report() {
+    local target=$1 binary=$2 seconds=$3 size budget
+    size=$(stat -c %s "$binary")
+    budget=$(awk -v target="$target" '$1 == target { print $2 }' cross/size-budget)
+    printf '%-30s  %7d of %7d bytes  %s  (%d s)\n' "$target" "$size" "${budget:-0}" \
+        "$(sha256sum "$binary" | cut -d' ' -f1)" "$seconds"
+    if ((size > ${budget:-0})); then
+        echo "cross/build.sh: $target is over its budget in cross/size-budget" >&2
+        return 1
     fi
-    local binary=target/$target/release/chouette-iot
-    printf '%-32s %9d bytes  %s  (%d s)\n' "$target" "$(stat -c %s "$binary")" \
-        "$(sha256sum "$binary" | cut -d' ' -f1)" $((SECONDS - started))
 }
 
 main() {
-    local wanted=${1:-all} target known=no
+    local wanted=${1:-all} targets target rustc sysroot code=0
+    targets=$(awk -v wanted="$wanted" '!/^#/ && NF && (wanted == "all" || wanted == $1) { print $1 }' cross/targets)
+    if [[ -z $targets ]]; then
+        echo "cross/build.sh: $wanted is none of cross/targets" >&2
+        exit 2
+    fi
     # Two builds of one commit give the same bytes.
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
     export SOURCE_DATE_EPOCH
     need_zig
-    while read -r target _; do
-        if [[ $wanted == all || $wanted == "$target" ]]; then
-            known=yes
-            build "$target"
-        fi
-    done < <(grep -v '^#' cross/targets)
-    if [[ $known == no ]]; then
-        echo "cross/build.sh: $wanted is none of cross/targets" >&2
-        exit 2
-    fi
+    rustc=$(find_rustc)
+    sysroot=$("$rustc" --print sysroot)
+    "$rustc" --version
+    for target in $targets; do
+        build "$target" "$rustc" "$sysroot" || code=1
+    done
+    return "$code"
 }
 
 main "$@"

@@ -13,7 +13,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -100,8 +100,10 @@ impl Lookup {
             environment: &environment,
             inherit_stderr: false,
         };
-        let child = Child::spawn(spawn, token, registry)
-            .map_err(|error| ResolveError::Child { host: host.to_owned(), what: error.to_string() })?;
+        let child = Child::spawn(spawn, token, registry).map_err(|error| ResolveError::Child {
+            host: host.to_owned(),
+            what: not_started(program, &error),
+        })?;
         let deadline = now + Duration::from_secs(RESOLVE_S);
         Ok(Lookup { child, host: host.to_owned(), answer: Vec::new(), deadline })
     }
@@ -148,6 +150,14 @@ impl Lookup {
 
     fn broken(&self, what: &str) -> ResolveError {
         ResolveError::Child { host: self.host.clone(), what: what.to_owned() }
+    }
+}
+
+/// Names the file: where `/proc` or `/dev` is not mounted, `not found` alone would puzzle.
+fn not_started(program: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("needs {} and /dev/null: {error}", program.display()),
+        _ => format!("{}: {error}", program.display()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::intake::Intake;
 use super::{repository, wait_until};
+use std::ffi::OsString;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +43,25 @@ pub fn with(mut env: Env, changes: &[(&str, &str)]) -> Env {
     env
 }
 
+/// The binary under test: cargo's own, or the one that `CHOUETTE_TEST_BINARY` names. `cross/smoke.sh` sets it.
+pub fn binary() -> PathBuf {
+    let given = std::env::var_os("CHOUETTE_TEST_BINARY").map(PathBuf::from);
+    given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_chouette-iot")))
+}
+
+/// What stands in for the binary's processor: the words of `CHOUETTE_TEST_EMULATOR`, none where it is this machine's.
+pub fn emulator() -> Vec<OsString> {
+    let words = std::env::var("CHOUETTE_TEST_EMULATOR").unwrap_or_default();
+    words.split_whitespace().map(OsString::from).collect()
+}
+
+/// The words that start the binary under test, without its arguments.
+pub fn program() -> Vec<OsString> {
+    let mut words = emulator();
+    words.push(binary().into());
+    words
+}
+
 /// A child process whose standard error can be read while it runs. It is killed on drop.
 pub struct Agent {
     child: Child,
@@ -61,8 +82,9 @@ impl Agent {
 
     /// Starts the agent with these arguments and this environment, nothing else.
     pub fn spawn(arguments: &[&str], env: &Env) -> Agent {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chouette-iot"));
-        command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+        let mut words = program();
+        let mut command = Command::new(words.remove(0));
+        command.args(words).args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
         Agent::start(&mut command)
     }
 

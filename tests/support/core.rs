@@ -79,7 +79,14 @@ pub struct Core {
 impl Core {
     /// An agent that has just started, without Redis.
     pub fn start(settings: Settings, collectors: Vec<Box<dyn Collector>>, mode: Mode, wall_s: f64) -> Core {
-        let agent = Agent::new(settings, collectors, Box::new(HostRoot::new("/nonexistent")), mode, 7);
+        let agent = Agent::new(
+            "core".to_owned(),
+            settings,
+            collectors,
+            Box::new(HostRoot::new("/nonexistent")),
+            mode,
+            7,
+        );
         let mut core = Core {
             agent,
             redis: None,
