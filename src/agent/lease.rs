@@ -189,3 +189,32 @@ fn taken(reply: &LeaseReply, until: Instant, cx: &mut Cx<'_>) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simulation;
+    use super::*;
+
+    #[test]
+    fn a_lease_is_over_within_two_intervals_but_not_at_once() {
+        let lasts_with =
+            |aggregate_interval_s| lasts(&Settings { aggregate_interval_s, ..simulation::settings() });
+        assert_eq!(lasts_with(10), Duration::from_secs_f64(10.0 * LEASE_INTERVALS));
+        assert!(lasts_with(10) < Duration::from_secs(20));
+        assert_eq!(lasts_with(1), Duration::from_secs_f64(LEASE_S_MIN));
+    }
+
+    #[test]
+    fn what_counts_here_ends_with_the_time_it_was_asked_for() {
+        let now = Instant::now();
+        let mut holding = Holding::new("me".to_owned());
+        assert!(!holding.is_held(now) && !holding.may_release(now));
+        holding.change(State::Held { until: now + Duration::from_secs(3) });
+        assert!(holding.is_held(now) && !holding.is_held(now + Duration::from_secs(3)));
+        holding.change(State::NoMemory);
+        assert!(holding.may_release(now) && !holding.is_held(now) && holding.is_impossible());
+        holding.change(State::StandingBy { holder: "you".to_owned() });
+        assert_eq!(holding.stands_by_for(), Some("you"));
+        assert!(!holding.may_release(now));
+    }
+}

@@ -63,15 +63,7 @@ impl Loading {
     /// where it can: of a series that has more points on that second, the next batch would overwrite what this
     /// one sends.
     pub fn from_queue(stream: Stream, cx: &Cx<'_>) -> Loading {
-        let listing = Listing {
-            keys_max: stream.records_max(cx.settings),
-            rank: 0,
-            keys: KeyList::default(),
-            listed: HashSet::new(),
-            hasher: BuildHasherDefault::new(),
-            second: f64::NEG_INFINITY,
-            before_second: 0,
-        };
+        let listing = Listing::new(stream.records_max(cx.settings));
         Loading::new(stream, Phase::Keys(listing), cx)
     }
 
@@ -185,6 +177,18 @@ impl Values {
 }
 
 impl Listing {
+    fn new(keys_max: usize) -> Listing {
+        Listing {
+            keys_max,
+            rank: 0,
+            keys: KeyList::default(),
+            listed: HashSet::new(),
+            hasher: BuildHasherDefault::new(),
+            second: f64::NEG_INFINITY,
+            before_second: 0,
+        }
+    }
+
     /// Takes a chunk of keys; true when there are enough, or no more.
     fn take(&mut self, chunk: &Listed) -> bool {
         for scored in &chunk.members {
@@ -216,5 +220,35 @@ impl Listing {
         let keys_max = self.keys_max.min(keys.len());
         let whole_seconds = if self.before_second > 0 { self.before_second } else { keys_max };
         (keys.part(0..whole_seconds), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Scored;
+
+    fn listed(keys: &[Option<usize>]) -> Listed {
+        let scored = |(i, bytes): (usize, &Option<usize>)| Scored {
+            member: bytes.map(|bytes| [i.to_string().into_bytes(), vec![b'-'; bytes]].concat()),
+            score_s: i as f64,
+        };
+        Listed { members: keys.iter().enumerate().map(scored).collect(), is_cut: false }
+    }
+
+    #[test]
+    fn keys_of_any_length_make_batches_of_bounded_size() {
+        let mut listing = Listing::new(100);
+        assert!(listing.take(&listed(&[Some(BATCH_KEY_BYTES_MAX / 4); 9])), "enough");
+        let (keys, more) = listing.finish();
+        assert_eq!((keys.len(), more), (3, true), "the last second is left out");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_passed_over() {
+        let mut listing = Listing::new(100);
+        assert!(listing.take(&listed(&[None, Some(1), None, Some(1)])), "no more");
+        assert_eq!(listing.rank, 4);
+        assert_eq!(listing.finish().0.len(), 2);
     }
 }

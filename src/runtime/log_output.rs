@@ -78,8 +78,7 @@ impl LogOutput {
     /// What `simple_logger` makes of a record. The pipe is empty before and after, and takes more than a line.
     fn line(&self, record: &Record<'_>) -> io::Result<Vec<u8>> {
         let mut message = record.args().to_string();
-        let end = (0..=LOG_MESSAGE_BYTES_MAX).rev().find(|at| message.is_char_boundary(*at));
-        message.truncate(end.unwrap_or_default());
+        cut(&mut message);
         let builder = &mut Record::builder();
         let builder = builder.metadata(record.metadata().clone());
         dup2_stderr(&self.writer)?;
@@ -89,5 +88,26 @@ impl LogOutput {
         let length = (&self.reader).read(&mut line)?;
         line.truncate(length);
         Ok(line)
+    }
+}
+
+/// Cuts a message to what fits a line.
+fn cut(message: &mut String) {
+    let end = (0..=LOG_MESSAGE_BYTES_MAX).rev().find(|at| message.is_char_boundary(*at));
+    message.truncate(end.unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_two_characters() {
+        let mut message = format!("a{}", "ü".repeat(LOG_MESSAGE_BYTES_MAX));
+        cut(&mut message);
+        assert_eq!(message.len(), LOG_MESSAGE_BYTES_MAX - 1);
+        let mut short = "short".to_owned();
+        cut(&mut short);
+        assert_eq!(short, "short");
     }
 }

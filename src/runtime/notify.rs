@@ -268,6 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn messages_for_a_full_manager_wait_in_bounded_number() {
+        let now = Instant::now();
+        // Nobody reads: the queue of the socket fills, and then ours.
+        let name = format!("@notify-test-{}", std::process::id());
+        let manager = SocketAddr::from_abstract_name(&name[1..]).expect("a name");
+        let _listens = UnixDatagram::bind_addr(&manager).expect("a socket");
+        let mut notifier = Notifier::silent(now);
+        notifier.socket = Socket::open(OsStr::new(&name)).ok();
+        for _ in 0..1_000 {
+            notifier.reloading(now);
+        }
+        assert_eq!(notifier.unsent.len(), NOTIFICATIONS_MAX);
+        assert_eq!(notifier.deadline(), Some(now + Duration::from_secs(NOTIFICATION_RETRY_S)));
+    }
+
+    #[test]
     fn without_a_manager_nobody_is_woken() {
         let now = Instant::now();
         let mut notifier = Notifier::silent(now);

@@ -59,9 +59,25 @@ pub fn closed_port() -> ClosedPort {
 }
 
 pub fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
+    let (stream, _) = loop {
+        match listener.accept() {
+            // The end of a child of another test.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            accepted => break accepted.unwrap(),
+        }
+    };
     stream.set_read_timeout(Some(WAIT)).unwrap();
     stream
+}
+
+/// Bytes read; the end of a child of another test interrupts nothing.
+fn read_uninterrupted(stream: &mut impl Read, buffer: &mut [u8]) -> usize {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => return read.unwrap(),
+        }
+    }
 }
 
 /// Reads one request, head and body; empty where the client has closed.
@@ -69,7 +85,7 @@ pub fn read_request(stream: &mut impl Read) -> String {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).unwrap() == 0 {
+        if read_uninterrupted(stream, &mut byte) == 0 {
             assert_eq!(request, b"", "request cut short");
             return String::new();
         }

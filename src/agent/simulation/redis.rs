@@ -18,8 +18,10 @@ pub enum Fault {
 
 pub type Args = Vec<Vec<u8>>;
 
+const OUT_OF_MEMORY: &[u8] = b"-OOM command not allowed\r\n";
 const NEEDS_MEMORY: [&str; 4] = ["ZADD", "HSET", "SET", "RPUSH"];
-const WRITES: [&str; 12] = [
+const WRITES: [&str; 13] = [
+    "EVAL",
     "ZADD",
     "HSET",
     "SET",
@@ -157,6 +159,11 @@ impl FakeRedis {
                 session.watched.clear();
                 b"+OK\r\n".to_vec()
             }
+            // Without memory nothing is queued, not even what would free some.
+            (_, Some(_)) if self.fault == Some(Fault::Oom) => {
+                session.aborted = true;
+                OUT_OF_MEMORY.to_vec()
+            }
             (_, Some(queue)) => match refusal(self.fault, &name) {
                 Some(error) => {
                     session.aborted = true;
@@ -228,6 +235,16 @@ impl FakeRedis {
                 for pair in command[2..].chunks(2) {
                     hash.insert(pair[0].clone(), pair[1].clone());
                 }
+                int(0)
+            }
+            "EVAL" => {
+                let (keys, values) = (text(3), text(4));
+                self.acknowledge(&keys, &command[5..]);
+                self.remove_members(&keys, &command[5..]);
+                let hash = self.hashes.entry(values).or_default();
+                command[5..].iter().for_each(|field| {
+                    hash.remove(field);
+                });
                 int(0)
             }
             "ZREM" => {
@@ -336,7 +353,7 @@ impl FakeRedis {
 
 fn refusal(fault: Option<Fault>, name: &str) -> Option<Vec<u8>> {
     match fault {
-        Some(Fault::Oom) if NEEDS_MEMORY.contains(&name) => Some(b"-OOM command not allowed\r\n".to_vec()),
+        Some(Fault::Oom) if NEEDS_MEMORY.contains(&name) => Some(OUT_OF_MEMORY.to_vec()),
         Some(Fault::ReadOnly) if WRITES.contains(&name) => Some(b"-READONLY You can't write\r\n".to_vec()),
         _ => None,
     }

@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_asked_to_be_large_is_not_read() {
+        let long = format!("${}\r\n{}\r\n", REPLY_BYTES_MAX + 1, "a".repeat(REPLY_BYTES_MAX + 1));
+        let mut codec = Codec::default();
+        codec.sent(1);
+        let mut complete = Vec::new();
+        codec.receive(long.as_bytes(), &mut complete).expect("a reply");
+        assert!(matches!(&complete[0][0], Value::ServerError(error) if error.code() == TOO_LONG));
+    }
+
+    #[test]
     fn what_is_no_reply_is_an_error() {
         for bytes in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"$abc\r\n", b"+OK\r\n+OK\r\n"] {
             let mut codec = Codec::default();
