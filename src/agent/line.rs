@@ -60,11 +60,17 @@ impl Line {
             return;
         }
         self.send(owner, request, hold, actions);
-        while self.held_by.is_none()
-            && let Some((owner, request, hold)) = self.waiting.pop_front()
-        {
+        while let Some((owner, request, hold)) = self.next_waiting() {
             self.send(owner, request, hold, actions);
         }
+    }
+
+    /// The first request that may be sent: where the line is held, the holder's.
+    fn next_waiting(&mut self) -> Option<(Owner, Request, Hold)> {
+        let may_go =
+            |(owner, ..): &(Owner, Request, Hold)| self.held_by.is_none_or(|holder| holder == *owner);
+        let first = self.waiting.iter().position(may_go)?;
+        self.waiting.remove(first)
     }
 
     /// Whose replies have come: the oldest request's.
@@ -126,5 +132,17 @@ mod tests {
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH"]);
         line.submit(Owner::Release(Stream::Metrics, 1), request("UNWATCH"), Hold::Free, &mut actions);
         assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZADD"]);
+    }
+
+    #[test]
+    fn who_gives_up_while_waiting_does_not_keep_the_line() {
+        let (mut line, mut actions) = (Line::default(), Vec::new());
+        line.connected();
+        line.submit(Owner::Outbox(1), request("MULTI"), Hold::Keep, &mut actions);
+        line.submit(Owner::Flush(1), request("WATCH"), Hold::Keep, &mut actions);
+        line.submit(Owner::Release(Stream::Logs, 1), request("ZCARD"), Hold::Free, &mut actions);
+        line.submit(Owner::Flush(1), request("UNWATCH"), Hold::Free, &mut actions);
+        line.submit(Owner::Outbox(1), request("EXEC"), Hold::Free, &mut actions);
+        assert_eq!(sent(&actions), ["MULTI", "EXEC", "WATCH", "UNWATCH", "ZCARD"]);
     }
 }
