@@ -152,7 +152,10 @@ impl Lease {
             }
             Asked::GiveBack => cx.holding.doubt(),
             Asked::Renew => match queue::renewed(replies, &cx.holding.name) {
-                Ok(()) => cx.holding.change(State::Held { until }),
+                Ok(()) => {
+                    cx.warnings.recovered("lease");
+                    cx.holding.change(State::Held { until });
+                }
                 Err(QueueError::LeaseLost) => {
                     cx.holding.doubt();
                     self.ask(cx);
@@ -179,6 +182,11 @@ fn taken(reply: &LeaseReply, until: Instant, cx: &mut Cx<'_>) -> bool {
         None if reply.no_memory => State::NoMemory,
         None => State::Unknown,
     };
+    if new == State::NoMemory {
+        const TEXT: &str =
+            "redis is at its maxmemory and refuses with OOM: only releasing, which frees some, goes on";
+        cx.warnings.warn("lease", &TEXT, cx.now.mono);
+    }
     cx.holding.change(new);
     if !cx.holding.may_release(cx.now.mono) {
         return false;

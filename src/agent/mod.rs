@@ -176,12 +176,11 @@ impl Agent {
         let cx = &mut self.shared.cx(now, actions);
         match self.lease.replied(run, replies, cx) {
             Ok(true) if !cx.stopping => {
-                cx.warnings.recovered("lease");
                 self.releasers.iter_mut().for_each(|releaser| releaser.new_term(cx));
                 self.outbox.store(cx);
                 self.flusher.new_term(cx);
             }
-            Ok(_) => cx.warnings.recovered("lease"),
+            Ok(_) => {}
             Err(error) => cx.warnings.warn("lease", &error, cx.now.mono),
         }
     }

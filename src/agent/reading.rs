@@ -260,13 +260,12 @@ impl Reading {
 
     fn take(&mut self, scored: Scored, found: Found, parser: &mut RecordParser, cx: &mut Cx<'_>) {
         self.taken += 1;
-        self.values_found += u64::from(found != Found::Nothing);
+        // The value of a key that is too long to be named is taken to be there.
+        self.values_found += u64::from(found != Found::Nothing || scored.member.is_none());
         let (key, value) = match (&scored.member, found) {
             (Some(key), Found::Value(value)) => (key, value),
             (Some(_), Found::Nothing) => return self.drop_record("key_without_value"),
-            (Some(_), Found::TooLong) => return self.drop_record("too_large"),
-            // Its value is found by counting, when the claim is removed.
-            (None, _) => return self.drop_record("too_large"),
+            (Some(_), Found::TooLong) | (None, _) => return self.drop_record("too_large"),
         };
         if !scored.score_s.is_finite() {
             return self.drop_record("not_finite");

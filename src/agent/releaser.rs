@@ -33,6 +33,8 @@ pub(super) struct Releaser {
     parts: Vec<KeyList>,
     /// Whether the queue holds more than the batch under way.
     more: bool,
+    /// Whether something of the run was refused and kept all the same.
+    keeps_some: bool,
     /// Whether everything found was delivered, when a run has ended.
     last_run_delivered: bool,
 }
@@ -69,6 +71,7 @@ impl Releaser {
             retry_at: None,
             parts: Vec::new(),
             more: false,
+            keeps_some: false,
             last_run_delivered: true,
         }
     }
@@ -322,6 +325,9 @@ impl Releaser {
             self.parts.clear();
         } else if let Some(part) = self.parts.pop() {
             self.load(Loading::named(self.stream, part, cx), cx);
+        } else if std::mem::take(&mut self.keeps_some) {
+            let wait = self.backoff.failed(cx.random);
+            self.try_again_in(wait, cx);
         } else if std::mem::take(&mut self.more) {
             self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
@@ -332,6 +338,7 @@ impl Releaser {
     fn finish(&mut self, delivered: bool) {
         self.state = State::Idle;
         self.more = false;
+        self.keeps_some = false;
         self.last_run_delivered = delivered;
     }
 

@@ -21,8 +21,6 @@ pub(super) enum Why {
     Dropped(&'static str),
     /// They cannot be sent, for these reasons.
     Unusable(Counters),
-    /// They told of what was dropped, and the intake refused them.
-    Untold,
 }
 
 /// Keys on their way out.
@@ -146,7 +144,7 @@ impl Removal {
         self.untold = untold;
         let delivered = match &self.why {
             Why::Delivered(points) => points_between(points, self.done, end),
-            Why::Dropped(_) | Why::Unusable(_) | Why::Untold => Vec::new(),
+            Why::Dropped(_) | Why::Unusable(_) => Vec::new(),
         };
         let kept = cx.delivered.borrow().batches_kept_with(delivered.len());
         Trace { told, delivered: (!delivered.is_empty()).then(|| (delivered::pack(&delivered), kept)) }
@@ -158,7 +156,7 @@ impl Removal {
             Why::Dropped(reason) => Counters::from([(*reason, (end - self.done) as u64)]),
             // The reasons are told with the first chunk.
             Why::Unusable(reasons) if self.done == 0 => reasons.clone(),
-            Why::Unusable(_) | Why::Delivered(_) | Why::Untold => Counters::new(),
+            Why::Unusable(_) | Why::Delivered(_) => Counters::new(),
         }
     }
 }

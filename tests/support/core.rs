@@ -7,7 +7,7 @@ use chouette_iot::agent::{Action, Agent, Answer, Event, Mode, Now, Settings, Str
 use chouette_iot::aggregate::{HistogramOptions, WRAPPERS};
 use chouette_iot::collect::{CollectError, Collector, Gauge, Reading};
 use chouette_iot::metric::{Number, Tags};
-use chouette_iot::protocol::redis::{Codec, Value};
+use chouette_iot::protocol::redis::{Codec, Request, Value};
 use chouette_iot::runtime::host_root::HostRoot;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read as _, Write as _};
@@ -119,7 +119,7 @@ impl Core {
             for action in actions {
                 match action {
                     Action::Redis(request) => {
-                        let replies = self.ask_redis(request.bytes(), request.replies());
+                        let replies = self.ask_redis(&request);
                         events.push_back(Event::Replies(replies));
                     }
                     Action::Post(stream, body) => self.posts.push_back((stream, body)),
@@ -175,14 +175,15 @@ impl Core {
         self.now.mono = mono;
     }
 
-    fn ask_redis(&mut self, bytes: &[u8], count: usize) -> Vec<Value> {
+    fn ask_redis(&mut self, request: &Request) -> Vec<Value> {
+        let bytes = request.bytes();
         let (stream, codec) = self.redis.as_mut().expect("Redis is there");
         self.request_bytes_max = self.request_bytes_max.max(bytes.len());
         let mut sender = stream.try_clone().unwrap();
         let sent = bytes.to_vec();
         // Both at once: Redis replies while it still reads.
         let writing = std::thread::spawn(move || sender.write_all(&sent).unwrap());
-        codec.sent(count);
+        codec.sent_with(request.replies(), request.room());
         let (mut complete, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
         while complete.is_empty() {
             let read = stream.read(&mut chunk).unwrap();

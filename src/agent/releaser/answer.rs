@@ -45,19 +45,22 @@ impl Releaser {
     }
 
     fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
-        // To tell of that it was refused what tells of drops would never end.
-        let tells_of_drops = payload.items == 1 && self.stream.tells_of_drops(&payload);
-        if let Some((first, second)) = payload.keys.split().filter(|_| !tells_of_drops) {
+        if payload.items == 1 && self.stream.tells_of_drops(&payload) {
+            // To drop it would be one more drop to tell of, for ever: the intake takes nothing at present.
+            self.keeps_some = true;
+            cx.warnings.warn(self.stream.topic(), &refusal(&payload.first, answer), cx.now.mono);
+            self.next_part(cx);
+            return;
+        }
+        if let Some((first, second)) = payload.keys.split() {
             log::debug!("status {}: splitting {}", answer.status, self.stream.contents(&payload));
             self.parts.extend([second, first]);
             self.next_part(cx);
             return;
         }
-        let (topic, culprit) = (self.stream.topic(), self.stream.culprit(&payload));
-        let (status, text) = (answer.status, answer.excerpt_text());
-        log::warn!("{topic}: dropped {culprit}, which the intake refuses with {status}{text}");
-        let why = if tells_of_drops { Why::Untold } else { Why::Dropped("rejected") };
-        self.remove(payload.keys, why, Then::NextPart, cx);
+        let text = refusal(&self.stream.culprit(&payload), answer);
+        log::warn!("{}: dropped {text}", self.stream.topic());
+        self.remove(payload.keys, Why::Dropped("rejected"), Then::NextPart, cx);
     }
 
     fn keep(&mut self, payload: &Payload, reason: &str, retry_after: Option<Duration>, cx: &mut Cx<'_>) {
@@ -65,11 +68,20 @@ impl Releaser {
         cx.warnings.warn(self.stream.topic(), &format_args!("{reason}; everything is kept"), cx.now.mono);
         let contents = self.stream.contents(payload);
         log::info!("{contents} wait, next attempt in {:.1} s", wait.as_secs_f64());
+        self.try_again_in(wait, cx);
+    }
+
+    /// Ends the run; the next one begins after a wait at the earliest.
+    pub(super) fn try_again_in(&mut self, wait: Duration, cx: &mut Cx<'_>) {
         self.parts.clear();
         self.finish(false);
         self.retry_at = Some(cx.now.mono + wait);
         cx.actions.push(Action::Arm(self.stream.retry(), cx.now.mono + wait));
     }
+}
+
+fn refusal(what: &str, answer: &Answer) -> String {
+    format!("{what}, which the intake refuses with {}{}", answer.status, answer.excerpt_text())
 }
 
 /// What the intake asks for, and some more: it asks a whole fleet.

@@ -114,13 +114,15 @@ fn the_count_of_what_is_refused_survives_an_intake_that_refuses_everything() {
     let agent = Agent::run(&bench.env_with(&[("SEND_SELF_METRICS", "true")]));
     let dropped = |name: &str| agent.stderr().matches(&format!("dropped a series of \"{name}")).count();
     assert!(wait_until(SOON, || dropped("left.") == names.len()), "{} are dropped", dropped("left."));
-    let before = dropped("chouette.dropped");
-    assert!(wait_until(SOON, || dropped("chouette.dropped") > before + 5), "its count is refused too");
+    let kept = "chouette.dropped, which the intake refuses with 400";
+    assert!(agent.wait_for_line(SOON, kept), "its count is refused too: {}", agent.stderr());
     let refusals = bench.intake.requests().len();
     bench.intake.behave(|_| status(202));
+    agent.signal("USR1");
     let counted = || Store::acknowledged(&bench.intake.requests()).sum("chouette.dropped");
-    let is_told = || counted() >= names.len() as f64;
-    assert!(wait_until(SOON, is_told), "{} of at least {} were counted", counted(), names.len());
+    let is_told = || counted() == names.len() as f64;
+    assert!(wait_until(SOON, is_told), "{} of {} were counted", counted(), names.len());
+    assert_eq!(dropped("chouette.dropped"), 0, "{}", agent.stderr());
     let value = format!("{} of {} counted, after {refusals} refusals", counted(), names.len());
     figure("answers 400, 413", "400 for everything, its own count included", &value);
 }

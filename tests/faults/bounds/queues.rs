@@ -8,8 +8,8 @@ use crate::support::redis::{Client, RedisServer};
 
 use chouette_iot::agent::{Event, Mode, Settings, Stream};
 use chouette_iot::limits::{
-    ACKNOWLEDGE_KEYS_MAX, BATCH_BYTES_MAX, CHUNK_KEYS, LOG_CHUNK_BYTES_MAX, LOG_RECORD_BYTES_MAX,
-    OUTBOX_SERIES_MAX, PAYLOAD_BYTES_PER_SLICE, PAYLOAD_SERIES_PER_SLICE, STORE_BYTES_MAX, STORE_SERIES_MAX,
+    ACKNOWLEDGE_KEYS_MAX, BATCH_BYTES_MAX, CHUNK_KEYS, LOG_RECORD_BYTES_MAX, OUTBOX_SERIES_MAX,
+    PAYLOAD_BYTES_PER_SLICE, PAYLOAD_SERIES_PER_SLICE, REPLY_BYTES_MAX, STORE_BYTES_MAX, STORE_SERIES_MAX,
     TAGS_BYTES_MAX, UNSTAMPED_MAX,
 };
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn no_command_and_no_batch_is_larger_than_its_bound() {
         .collect();
     assert!(left.len() > ACKNOWLEDGE_KEYS_MAX && left.len() > PAYLOAD_SERIES_PER_SLICE);
     client.fill(WRAPPED, "left", &left);
-    let text = "l".repeat(LOG_CHUNK_BYTES_MAX / 50);
+    let text = "l".repeat(REPLY_BYTES_MAX / 50);
     let logs: Vec<(f64, String)> =
         (0..200).map(|i| (at(i), format!("{{\"message\": \"{i} {text}\"}}"))).collect();
     client.fill(LOGS, "log", &logs);
@@ -142,7 +142,7 @@ fn no_command_and_no_batch_is_larger_than_its_bound() {
     assert!((STORE_SERIES_MAX..=2 * (STORE_SERIES_MAX + 6) + 2).contains(&largest(commands, "HSET").0));
     assert_eq!(largest(commands, "HMGET").0, CHUNK_KEYS + 2);
     let (_, chunk_bytes) = largest(commands, "HMGET");
-    assert!(chunk_bytes > LOG_CHUNK_BYTES_MAX / 2, "{chunk_bytes}");
+    assert!(chunk_bytes > REPLY_BYTES_MAX / 2, "{chunk_bytes}");
     assert!(
         core.request_bytes_max <= STORE_BYTES_MAX + 64 * 1024 + TAGS_BYTES_MAX,
         "{}",

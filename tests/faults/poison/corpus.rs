@@ -202,7 +202,7 @@ pub fn wrapped_corpus(points: &str) -> Vec<Hostile> {
     corpus.extend([
         hostile("{}", "malformed_series"),
         hostile("[".repeat(1_000_000), "malformed_series"),
-        hostile(with_field(&fields, "points", &deep(1_000_000)), "malformed_series"),
+        hostile(with_field(&fields, "points", &deep(1_000_000)), "too_large"),
         hostile(with_field(&fields, "extra", "1").into_bytes(), ""),
         hostile(b"{\"metric\": \"\xff\xfe\"}", "malformed_series"),
         hostile(with_field(&fields, "metric", "\"odd"), "malformed_series"),

@@ -69,8 +69,7 @@ fn a_raw_metric_of_64_mb_is_not_read() {
 #[test]
 fn a_wrapped_metric_of_64_mb_costs_only_itself() {
     let neighbour = wrapped_record("neighbour", "count", unix_now() as f64 - 60.0, 1.0, &[]);
-    // Nobody but the agent writes there, so its length is not asked for before.
-    growth_for(WRAPPED, "malformed_series", &neighbour);
+    is_dropped_unread(WRAPPED, "too_large", &neighbour);
 }
 
 /// More bytes of keys than the agent sends at a time.
@@ -84,7 +83,7 @@ fn keys_of_a_megabyte_are_passed_one_by_one() {
     let at = unix_now() as f64 - 60.0;
     let record = raw_record("good", "count", "1", at, &[]);
     for i in 0..KEYS {
-        let key = format!("{i:02}{}", "k".repeat(1 << 20));
+        let key = format!("{i:02}{}", "k".repeat(1_000_000));
         client.push(RAW, &key, Some(at), Some(record.as_bytes()));
         client.push(LOGS, &key, Some(at), Some(format!("{{\"message\": \"log {i}.\"}}").as_bytes()));
     }
