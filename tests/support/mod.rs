@@ -15,6 +15,7 @@ pub mod intake;
 pub mod json;
 pub mod namespace;
 pub mod processes;
+pub mod producer;
 pub mod proxy;
 pub mod queues;
 pub mod redis;

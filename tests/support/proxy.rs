@@ -31,6 +31,8 @@ pub enum Trouble {
     Hang,
     /// Passes replies on one byte at a time.
     Trickle,
+    /// Takes so long over each command, as a slow link does.
+    Slow(Duration),
     /// Keeps commands of this name, and what follows on their connections, until [`RedisProxy::deliver`], and then
     /// carries them out even where the client has long gone: a packet that was slow. So many times.
     Delay {
@@ -122,6 +124,7 @@ enum Fate {
     LoseCommand,
     Hang,
     Trickle,
+    Slow(Duration),
     Delay,
 }
 
@@ -132,6 +135,7 @@ impl Shared {
             Trouble::None => Fate::Pass,
             Trouble::Hang => Fate::Hang,
             Trouble::Trickle => Fate::Trickle,
+            Trouble::Slow(each) => Fate::Slow(*each),
             Trouble::LoseReply { command: spoiled, times } if *spoiled == command => {
                 *times -= 1;
                 Fate::LoseReply
@@ -176,6 +180,10 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
                 return Ok(());
             }
             Fate::Pass | Fate::LoseReply | Fate::Trickle => upstream.write_all(&request)?,
+            Fate::Slow(each) => {
+                std::thread::sleep(each);
+                upstream.write_all(&request)?;
+            }
             Fate::Delay => {
                 is_late = wait_until(PATIENT, || shared.delivered.load(Ordering::SeqCst));
                 upstream.write_all(&request)?;

@@ -6,7 +6,7 @@ use super::tls::Pki;
 use super::{find_program, free_port, skip, wait_until};
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -188,8 +188,7 @@ impl RedisServer {
         if let Some(password) = password {
             settings = settings.set_password(password);
         }
-        let info = ConnectionAddr::Unix(self.socket()).into_connection_info()?.set_redis_settings(settings);
-        Ok(Client(redis::Client::open(info)?.get_connection()?))
+        Client::connect(&self.socket(), settings)
     }
 }
 
@@ -203,6 +202,26 @@ impl Drop for RedisServer {
 pub struct Client(redis::Connection);
 
 impl Client {
+    /// A client of the server that listens on a unix socket, database 0, without a password.
+    pub fn open(socket: &Path) -> RedisResult<Client> {
+        Client::connect(socket, RedisConnectionInfo::default().set_skip_set_lib_name())
+    }
+
+    fn connect(socket: &Path, settings: RedisConnectionInfo) -> RedisResult<Client> {
+        let info = ConnectionAddr::Unix(socket.to_owned()).into_connection_info()?;
+        Ok(Client(redis::Client::open(info.set_redis_settings(settings))?.get_connection()?))
+    }
+
+    /// Carries out commands in one transaction; true when Redis said that it did.
+    pub fn transaction(&mut self, commands: &[&[&str]]) -> bool {
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for command in commands {
+            pipe.cmd(command[0]).arg(&command[1..]).ignore();
+        }
+        pipe.query::<()>(&mut self.0).is_ok()
+    }
+
     /// The reply to a command that must succeed.
     pub fn run<T: FromRedisValue>(&mut self, command: &[&str]) -> T {
         self.attempt(command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
