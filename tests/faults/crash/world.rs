@@ -25,8 +25,6 @@ const REQUEST_TAKES_MS_MAX: u64 = 40;
 const MOMENT_MS_MAX: [u64; 3] = [1_500, 300, 100];
 /// How long Redis is away at most.
 const AWAY_MS_MAX: u64 = 500;
-/// What a power cut takes of the latest writes at most: `appendfsync everysec` keeps no more than a second back.
-const UNSYNCED_MS_MAX: u64 = 1_000;
 /// Between two requests of the operator to release at once, when all is to arrive.
 const NUDGE_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,6 +36,8 @@ pub struct Plan {
     pub syncs_always: bool,
     /// Of how many requests one is stored, and its answer lost; none for 0.
     pub lost_answer_one_in: u64,
+    /// What a power cut takes of the latest writes at most, in milliseconds.
+    pub unsynced_ms_max: u64,
     pub habits: Habits,
 }
 
@@ -152,7 +152,7 @@ impl World {
             (file, bytes)
         });
         if cuts_power {
-            self.pause(UNSYNCED_MS_MAX);
+            self.pause(self.plan.unsynced_ms_max);
         }
         if with_agent {
             self.kill_agent();
@@ -164,6 +164,8 @@ impl World {
         }
         self.pause(AWAY_MS_MAX);
         self.redis.launch();
+        let client = &mut self.client();
+        assert!(wait_until(SOON, || client.attempt::<()>(&["DBSIZE"]).is_ok()), "{}", self.redis.log());
     }
 
     fn append_only_file(&self) -> PathBuf {
