@@ -30,6 +30,10 @@ pub const STORE_SERIES_MAX: usize = 250;
 /// back into the raw queue.
 pub const STORE_BYTES_MAX: usize = 1 << 20;
 
+/// How far the timestamp of a record may be from its score, in seconds; one that is further off is taken for wrong,
+/// and the score for right. A day: clients with a clock in another time zone are let be.
+pub const STAMP_OFF_S_MAX: f64 = 86_400.0;
+
 /// Percentiles of a histogram.
 pub const PERCENTILES_MAX: usize = 100;
 

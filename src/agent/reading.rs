@@ -12,7 +12,9 @@ use super::commit::Commit;
 use super::line::Hold;
 use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
-use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STORE_BYTES_MAX};
+use crate::limits::{
+    CHUNK_KEYS, FIRST_CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STAMP_OFF_S_MAX, STORE_BYTES_MAX,
+};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, CLAIMED_METRICS, Found, QueueError, Returned, Scored};
 use crate::telemetry::Counters;
@@ -276,10 +278,14 @@ impl Reading {
             return;
         };
         self.bucket_index = Some(index);
-        let sample = match parser.parse(&value, scored.score_s) {
+        let mut sample = match parser.parse(&value, scored.score_s) {
             Ok(sample) => sample,
             Err(error) => return self.unreadable(&scored, &error, error.reason(), cx),
         };
+        // The oldest sample stamps the whole context: one of 1970 would take its neighbours along.
+        if (sample.timestamp - scored.score_s).abs() > STAMP_OFF_S_MAX {
+            sample.timestamp = scored.score_s;
+        }
         if let Err(error) = self.bucket.add(&sample, &*self.wrapper) {
             self.unreadable(&scored, &error, error.reason(), cx);
         }

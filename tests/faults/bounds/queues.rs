@@ -9,8 +9,8 @@ use crate::support::redis::{Client, RedisServer};
 use chouette_iot::agent::{Event, Mode, Settings, Stream};
 use chouette_iot::limits::{
     ACKNOWLEDGE_KEYS_MAX, BATCH_BYTES_MAX, CHUNK_KEYS, LOG_RECORD_BYTES_MAX, OUTBOX_SERIES_MAX,
-    PAYLOAD_BYTES_PER_SLICE, PAYLOAD_SERIES_PER_SLICE, REPLY_BYTES_MAX, STORE_BYTES_MAX, STORE_SERIES_MAX,
-    TAGS_BYTES_MAX, UNSTAMPED_MAX,
+    PAYLOAD_BYTES_PER_SLICE, PAYLOAD_SERIES_PER_SLICE, REPLY_BYTES_MAX, STAMP_OFF_S_MAX, STORE_BYTES_MAX,
+    STORE_SERIES_MAX, TAGS_BYTES_MAX, UNSTAMPED_MAX,
 };
 use std::time::Duration;
 
@@ -179,4 +179,22 @@ fn a_log_is_read_up_to_its_bound() {
     assert_eq!(body.matches("chouette_truncated").count(), 1);
     assert_eq!(dropped(&mut client, "log_too_large"), 1);
     assert_eq!(client.size(LOGS), 0);
+}
+
+#[test]
+fn a_stamp_far_from_its_score_is_taken_for_wrong_and_harms_no_neighbour() {
+    let Some(redis) = RedisServer::start() else {
+        return;
+    };
+    let mut client = redis.client();
+    let score = START_S - 20.0;
+    for (key, stamp) in [("old", 1.0), ("far", score + STAMP_OFF_S_MAX + 60.0), ("near", score - 7.0)] {
+        let record = raw_record("mixed", "count", "1", stamp, &[]);
+        client.push(RAW, key, Some(score), Some(record.as_bytes()));
+    }
+    let mut core = Core::start(settings(), Vec::new(), Mode::Forever, START_S);
+    core.connect(&redis);
+    core.pass(TURN);
+    let (_, body) = core.answer(Ok(202));
+    assert!(body.contains(&format!("[{},3]", score - 7.0)), "{body}");
 }
