@@ -189,7 +189,7 @@ impl Agent {
         self.shared.line.lost();
         self.flusher.lost();
         self.outbox.lost();
-        self.releasers.iter_mut().for_each(Releaser::lost);
+        self.releasers.iter_mut().for_each(Releaser::disconnected);
         let cx = &mut self.shared.cx(now, actions);
         self.lease.lost(cx);
         cx.warnings.warn("redis", &reason, now.mono);

@@ -51,6 +51,8 @@ enum State {
     Sending {
         payload: Payload,
         since: Instant,
+        /// Whether it is acknowledged if the intake takes it, or sent again.
+        acknowledges: bool,
     },
 }
 
@@ -111,9 +113,22 @@ impl Releaser {
         self.start(cx);
     }
 
-    /// The connection to Redis is gone, or it refused something. A request to the intake goes on; what it
-    /// delivers is acknowledged later, so that it is not sent again.
-    pub fn lost(&mut self) {
+    /// The connection to Redis is gone, and its last second with it, perhaps: what is being delivered may be back in
+    /// the raw queue. If its points were remembered now, it would count again, on other seconds. So it is not
+    /// acknowledged but sent again, which overwrites the same points. Where there are none to be remembered, as of
+    /// logs, nothing is sent again.
+    pub fn disconnected(&mut self) {
+        match &mut self.state {
+            State::Sending { payload, acknowledges, .. } => *acknowledges &= payload.delivers.is_empty(),
+            State::Removing(removal, _) if removal.remembers() => self.give_up(),
+            _ => {}
+        }
+        self.lost();
+    }
+
+    /// What Redis was asked will not be answered. A request to the intake goes on; what it delivers is
+    /// acknowledged later, so that it is not sent again.
+    fn lost(&mut self) {
         self.run = self.run.wrapping_add(1);
         match &mut self.state {
             State::Sending { .. } => {}
@@ -209,7 +224,7 @@ impl Releaser {
             let body = std::mem::take(&mut payload.body);
             payload.compressed_bytes = body.len();
             cx.actions.push(Action::Post(self.stream, body));
-            self.state = State::Sending { payload, since: cx.now.mono };
+            self.state = State::Sending { payload, since: cx.now.mono, acknowledges: true };
         }
     }
 

@@ -92,6 +92,11 @@ impl Removal {
         matches!(self.why, Why::Delivered(_))
     }
 
+    /// Whether Redis is told which points were delivered.
+    pub fn remembers(&self) -> bool {
+        matches!(&self.why, Why::Delivered(points) if !points.is_empty())
+    }
+
     pub fn is_expired(&self) -> bool {
         matches!(self.why, Why::Dropped("expired"))
     }

@@ -12,7 +12,8 @@ use crate::release::{Outcome, Payload, Random, outcome};
 impl Releaser {
     /// The intake answered, or did not.
     pub fn answered(&mut self, answer: Result<Answer, String>, cx: &mut Cx<'_>) {
-        let State::Sending { payload, since } = std::mem::replace(&mut self.state, State::Idle) else {
+        let State::Sending { payload, since, acknowledges } = std::mem::replace(&mut self.state, State::Idle)
+        else {
             return;
         };
         let took = cx.now.mono.saturating_duration_since(since);
@@ -21,7 +22,15 @@ impl Releaser {
             Err(reason) => return self.keep(&payload, &reason, None, cx),
         };
         match outcome(answer.status) {
-            Outcome::Accepted => self.accepted(payload, took, cx),
+            Outcome::Accepted => {
+                self.accepted(&payload, took, cx);
+                if acknowledges {
+                    self.remove(payload.keys, Why::Delivered(payload.delivers), Then::NextPart, cx);
+                } else {
+                    self.give_up();
+                }
+            }
+            Outcome::Split if !acknowledges => self.give_up(),
             Outcome::Split => self.split(payload, &answer, cx),
             Outcome::KeyRefused => {
                 let text = format!("the API key was refused (status {}): check API_KEY", answer.status);
@@ -34,14 +43,13 @@ impl Releaser {
         }
     }
 
-    fn accepted(&mut self, payload: Payload, took: Duration, cx: &mut Cx<'_>) {
+    fn accepted(&mut self, payload: &Payload, took: Duration, cx: &mut Cx<'_>) {
         self.backoff.succeeded();
         cx.warnings.recovered(self.stream.topic());
-        self.stream.note_dispatched(&payload, cx.telemetry);
-        let contents = self.stream.contents(&payload);
+        self.stream.note_dispatched(payload, cx.telemetry);
+        let contents = self.stream.contents(payload);
         let (raw, compressed) = (payload.raw_bytes, payload.compressed_bytes);
         log::info!("released {contents} in {took:.1?}: {raw} bytes, {compressed} compressed");
-        self.remove(payload.keys, Why::Delivered(payload.delivers), Then::NextPart, cx);
     }
 
     fn split(&mut self, payload: Payload, answer: &Answer, cx: &mut Cx<'_>) {
