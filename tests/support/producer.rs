@@ -19,8 +19,9 @@ use chouette_iot::release::Random;
 pub const COUNTS: &str = "app.events";
 /// The tag that sets contexts apart.
 pub const CONTEXT: &str = "context";
-/// The hash of sums that Redis keeps.
+/// The hash of sums that Redis keeps, and that of late records alone.
 const REMEMBERED: &str = "test:written";
+const REMEMBERED_LATE: &str = "test:late";
 /// The set of logs that Redis keeps.
 const REMEMBERED_LOGS: &str = "test:logs";
 
@@ -61,11 +62,13 @@ impl Default for Habits {
 pub struct Written {
     /// Records that Redis said yes to, and their sums.
     pub records: u64,
-    pub late: u64,
     pub sums: Sums,
-    /// The same for records whose reply was lost: they may be there or not.
+    /// Late ones among them.
+    pub late: u64,
+    /// How many replies were lost: those records may be there or not.
     pub unknown: u64,
-    pub unknown_sums: Sums,
+    /// The sums of late records, with those whose replies were lost.
+    pub late_sums: Sums,
     /// Logs that Redis said yes to, by their messages.
     pub logs: Vec<String>,
 }
@@ -116,6 +119,11 @@ pub fn remembered(client: &mut Client) -> Sums {
     client.run(&["HGETALL", REMEMBERED])
 }
 
+/// Those of late records alone.
+pub fn remembered_late(client: &mut Client) -> Sums {
+    client.run(&["HGETALL", REMEMBERED_LATE])
+}
+
 /// The logs that Redis remembers, by their messages.
 pub fn remembered_logs(client: &mut Client) -> Vec<String> {
     client.run(&["SMEMBERS", REMEMBERED_LOGS])
@@ -147,27 +155,31 @@ impl Writer {
     fn write_count(&mut self, client: &mut Client) -> bool {
         self.number += 1;
         let number = self.number;
+        let number_text = number.to_string();
         let context = format!("c{}", self.random.below(self.habits.contexts));
         let late = self.one_in(self.habits.late_one_in);
         let (shortest_s, longest_s) = self.habits.late_s;
         let delay_s = shortest_s + self.random.unit() * (longest_s - shortest_s);
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
         let timestamp_s = if late { now_s - delay_s } else { now_s };
-        let json = raw_record(COUNTS, "count", &number.to_string(), timestamp_s, &[(CONTEXT, &context)]);
+        let json = raw_record(COUNTS, "count", &number_text, timestamp_s, &[(CONTEXT, &context)]);
         let key = format!("count-{number}");
         let acknowledged = client.transaction(&[
             &["ZADD", &format!("{RAW}.keys"), &timestamp_s.to_string(), &key],
             &["HSET", &format!("{RAW}.values"), &key, &json],
-            &["HINCRBY", REMEMBERED, &context, &number.to_string()],
+            &["HINCRBY", REMEMBERED, &context, &number_text],
+            &["HINCRBY", REMEMBERED_LATE, &context, if late { &number_text } else { "0" }],
         ]);
         let written = &mut self.written;
+        if late {
+            *written.late_sums.entry(context.clone()).or_default() += number;
+        }
         if acknowledged {
             written.records += 1;
             written.late += u64::from(late);
             *written.sums.entry(context).or_default() += number;
         } else {
             written.unknown += 1;
-            *written.unknown_sums.entry(context).or_default() += number;
         }
         acknowledged
     }

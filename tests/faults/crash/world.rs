@@ -12,7 +12,7 @@ use chouette_iot::release::Random;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::outcome::Outcome;
 
@@ -50,6 +50,13 @@ pub struct Tally {
     pub terms: u64,
     /// While a claim was under way.
     pub amid_claim: u64,
+}
+
+/// What a disk has of an append-only file.
+pub struct Synced {
+    at: Instant,
+    bytes: u64,
+    file: PathBuf,
 }
 
 pub struct World {
@@ -143,35 +150,49 @@ impl World {
         self.tally.terms += 1;
     }
 
-    /// Ends Redis, for a while. With `cuts_power` what it had not told the disk to keep is gone, else nothing is that
-    /// it had told the kernel.
-    pub fn crash_redis(&mut self, cuts_power: bool, with_agent: bool) {
-        let on_disk = cuts_power.then(|| {
-            let file = self.append_only_file();
-            let bytes = std::fs::metadata(&file).unwrap().len();
-            (file, bytes)
-        });
-        if cuts_power {
-            self.pause(self.plan.unsynced_ms_max);
-        }
-        if with_agent {
-            self.kill_agent();
-        }
+    /// Ends Redis, for a while. What it had told the kernel stays.
+    pub fn kill_redis(&mut self) {
         self.redis.stop();
         self.tally.redis_kills += 1;
-        if let Some((file, bytes)) = on_disk {
-            File::options().write(true).open(file).unwrap().set_len(bytes).unwrap();
-        }
         self.pause(AWAY_MS_MAX);
         self.redis.launch();
         let client = &mut self.client();
         assert!(wait_until(SOON, || client.attempt::<()>(&["DBSIZE"]).is_ok()), "{}", self.redis.log());
     }
 
+    /// What Redis has written so far is what the disk will keep when the power fails.
+    pub fn synced(&self) -> Synced {
+        let file = self.append_only_file();
+        Synced { at: Instant::now(), bytes: std::fs::metadata(&file).unwrap().len(), file }
+    }
+
+    /// Waits until the disk would have to be told of more.
+    pub fn writes_on(&mut self) {
+        self.pause(self.plan.unsynced_ms_max);
+    }
+
+    /// Waits until a claim is there, and in `synced` what was so far; then until something of it is being released.
+    pub fn releases_what_is_unsynced(&mut self) -> Synced {
+        wait_until(SOON, || self.client().size(CLAIMED) > 0);
+        let synced = self.synced();
+        self.goes_on();
+        self.pause(REQUEST_TAKES_MS_MAX);
+        let is_young = synced.at.elapsed() < Duration::from_millis(self.plan.unsynced_ms_max);
+        if is_young { synced } else { self.synced() }
+    }
+
+    /// Ends Redis, for a while. What it wrote since is gone.
+    pub fn cut_power_of_redis(&mut self, synced: &Synced) {
+        self.redis.stop();
+        File::options().write(true).open(&synced.file).unwrap().set_len(synced.bytes).unwrap();
+        self.kill_redis();
+    }
+
     fn append_only_file(&self) -> PathBuf {
         let data = self.redis.data_dir();
         let parts = std::fs::read_dir(data.join("appendonlydir")).into_iter().flatten().flatten();
-        let latest = parts.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".incr.aof"));
+        let latest =
+            parts.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".incr.aof"));
         latest.unwrap_or_else(|| data.join("appendonly.aof"))
     }
 
