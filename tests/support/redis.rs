@@ -4,6 +4,7 @@ use super::queues::{CLAIMED, RAW, Sizes, WRAPPED};
 use super::temp::TempDir;
 use super::tls::Pki;
 use super::{find_program, free_port, skip, wait_until};
+use chouette_iot::queue::LEASE;
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -263,6 +264,11 @@ impl Client {
         let keys: usize = self.run(&["ZCARD", &format!("{queue}.keys")]);
         let values: usize = self.run(&["HLEN", &format!("{queue}.values")]);
         keys.max(values)
+    }
+
+    /// The agent that holds the lease.
+    pub fn holder(&mut self) -> Option<String> {
+        self.run(&["GET", LEASE])
     }
 
     pub fn sizes(&mut self) -> Sizes {

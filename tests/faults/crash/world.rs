@@ -106,7 +106,7 @@ impl World {
     pub fn start_agent(&mut self) {
         self.agent = Some(Agent::run(&self.env()));
         let (redis, gone) = (&self.redis, &self.gone);
-        let works = wait_until(SOON, || holder(redis).is_some_and(|name| !gone.contains(&name)));
+        let works = wait_until(SOON, || redis.client().holder().is_some_and(|name| !gone.contains(&name)));
         assert!(works, "seed {}: the new agent does not begin to work", self.plan.seed);
     }
 
@@ -134,7 +134,7 @@ impl World {
 
     /// Ends the agent as a power cut would.
     pub fn kill_agent(&mut self) {
-        self.gone.extend(holder(&self.redis));
+        self.gone.extend(self.client().holder());
         self.agent = None;
         self.tally.kills += 1;
         self.tally.amid_claim += u64::from(self.client().size(CLAIMED) > 0);
@@ -143,7 +143,7 @@ impl World {
     /// Tells the agent to end, and waits until it has.
     pub fn end_agent(&mut self) {
         let mut agent = self.agent.take().expect("an agent runs");
-        self.gone.extend(holder(&self.redis));
+        self.gone.extend(self.client().holder());
         agent.signal("TERM");
         let seed = self.plan.seed;
         assert_eq!(agent.wait(SOON), Some(0), "seed {seed}: {}", agent.stderr());
@@ -225,11 +225,6 @@ impl World {
         outcome.tally = self.tally.clone();
         outcome
     }
-}
-
-/// Who holds the lease.
-fn holder(redis: &RedisServer) -> Option<String> {
-    redis.client().run(&["GET", "chouette:lease"])
 }
 
 /// Takes its time, and loses an answer now and then.

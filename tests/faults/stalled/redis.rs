@@ -42,7 +42,6 @@ pub fn stand_still(scene: &mut Scene, duration: Duration) {
 /// The network is slow, not Redis: a commit arrives after the agent has given its connection up and done the work
 /// again.
 #[test]
-#[ignore = "needs a commit that is fenced by the lease"]
 fn a_commit_that_comes_too_late_is_none() {
     const SAMPLES: usize = 100;
     let Some(bench) = Bench::new(|_| status(202)) else { return };
