@@ -6,7 +6,7 @@ use super::json::{self, Value};
 use super::tls::Pki;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -78,14 +78,14 @@ struct Shared {
 /// The server; it ends on drop.
 pub struct Intake {
     shared: Arc<Shared>,
-    port: u16,
+    address: SocketAddrV4,
     tls: bool,
 }
 
 impl Intake {
     /// A plain server with this script.
     pub fn start(script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(Front::Plain, false, Box::new(script))
+        Intake::listen(Ipv4Addr::LOCALHOST, Front::Plain, Box::new(script))
     }
 
     /// One that accepts everything.
@@ -94,12 +94,22 @@ impl Intake {
     }
 
     pub fn start_tls(pki: &Pki, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(Front::Tls(pki.server_config()), true, Box::new(script))
+        Intake::start_tls_at(Ipv4Addr::LOCALHOST, pki.server_config(), script)
     }
 
-    fn listen(front: Front, tls: bool, script: Script) -> Intake {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// One at an address of a network namespace of the test's own.
+    pub fn start_tls_at(
+        ip: Ipv4Addr,
+        config: Arc<ServerConfig>,
+        script: impl FnMut(&Request) -> Behaviour + Send + 'static,
+    ) -> Intake {
+        Intake::listen(ip, Front::Tls(config), Box::new(script))
+    }
+
+    fn listen(ip: Ipv4Addr, front: Front, script: Script) -> Intake {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let address = SocketAddrV4::new(ip, listener.local_addr().unwrap().port());
+        let tls = matches!(front, Front::Tls(_));
         let shared = Arc::new(Shared {
             requests: Mutex::default(),
             arrived: Condvar::new(),
@@ -121,16 +131,16 @@ impl Intake {
                 });
             }
         });
-        Intake { shared, port, tls }
+        Intake { shared, address, tls }
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// What `DATADOG_URL` is set to.
     pub fn url(&self) -> String {
-        self.url_of("127.0.0.1")
+        self.url_of(&self.address.ip().to_string())
     }
 
     /// What `DATADOG_LOGS_URL` is set to.
@@ -139,7 +149,7 @@ impl Intake {
     }
 
     pub fn url_of(&self, host: &str) -> String {
-        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port)
+        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port())
     }
 
     /// Behaves like this from now on.
@@ -183,7 +193,7 @@ impl Drop for Intake {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ = TcpStream::connect(self.address);
     }
 }
 
