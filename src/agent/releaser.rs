@@ -92,7 +92,10 @@ impl Releaser {
             return;
         }
         match &self.state {
-            State::Idle if !cx.holding.may_release(cx.now.mono) => {}
+            State::Idle if !cx.holding.may_release(cx.now.mono) => {
+                log::debug!("{}: not without the lease", self.stream.topic());
+                self.last_run_delivered = false;
+            }
             State::Idle => {
                 self.retry_at = None;
                 self.last_run_delivered = false;
