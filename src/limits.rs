@@ -95,7 +95,7 @@ pub const FLUSH_DELAY_S: u32 = 1;
 /// How long SIGTERM waits for what is in flight.
 pub const SHUTDOWN_S: u64 = 5;
 
-/// How long `run --once` waits for Redis.
+/// How long `run --once` waits for Redis, and readings for its word on whether the clock is behind it.
 pub const ONCE_REDIS_S: u64 = 10;
 
 /// First and longest wait between two attempts at a release.

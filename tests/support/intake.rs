@@ -4,10 +4,12 @@ use super::behaviour::{Behaviour, Flow, status};
 use super::http::{self, RawRequest};
 use super::json::{self, Value};
 use super::tls::Pki;
+use super::{SOON, wait_until};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -72,7 +74,8 @@ struct Shared {
     front: Mutex<Front>,
     /// When each connection came.
     connections: Mutex<Vec<Instant>>,
-    stopped: AtomicBool,
+    /// Counts how often the intake has gone; what was there before ends.
+    absences: AtomicUsize,
 }
 
 /// The server; it ends on drop.
@@ -80,6 +83,8 @@ pub struct Intake {
     shared: Arc<Shared>,
     address: SocketAddrV4,
     tls: bool,
+    /// Keeps the port while nobody listens on it.
+    placeholder: Option<Socket>,
 }
 
 impl Intake {
@@ -116,22 +121,34 @@ impl Intake {
             script: Mutex::new(script),
             front: Mutex::new(front),
             connections: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            absences: AtomicUsize::new(0),
         });
-        let accepting = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if accepting.stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let shared = Arc::clone(&accepting);
-                std::thread::spawn(move || {
-                    // How a connection ends is up to the client and the script; what arrived whole is recorded.
-                    let _ = serve(stream, &shared);
-                });
-            }
-        });
-        Intake { shared, address, tls }
+        accept(listener, Arc::clone(&shared));
+        Intake { shared, address, tls, placeholder: None }
+    }
+
+    /// Goes away: connections break, and new ones are refused.
+    pub fn leave(&mut self) {
+        self.end_all();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        let address = SocketAddr::V4(self.address);
+        // The listener is closed by its own thread.
+        assert!(wait_until(SOON, || socket.bind(&address.into()).is_ok()), "port {}", self.port());
+        self.placeholder = Some(socket);
+    }
+
+    /// Comes back to the same port.
+    pub fn come_back(&mut self) {
+        let socket = self.placeholder.take().expect("the intake has left");
+        socket.listen(128).unwrap();
+        accept(socket.into(), Arc::clone(&self.shared));
+    }
+
+    fn end_all(&self) {
+        self.shared.absences.fetch_add(1, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
     }
 
     pub fn port(&self) -> u16 {
@@ -191,10 +208,25 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
+        self.end_all();
     }
+}
+
+/// Serves what comes, each connection in a thread of its own, until the intake goes away.
+fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let term = shared.absences.load(Ordering::SeqCst);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if shared.absences.load(Ordering::SeqCst) != term {
+                return;
+            }
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                // How a connection ends is up to the client and the script; what arrived whole is recorded.
+                let _ = serve(stream, term, &shared);
+            });
+        }
+    });
 }
 
 enum Stream {
@@ -205,7 +237,8 @@ enum Stream {
 /// A connection whose reads end when the intake does.
 struct Link<'a> {
     stream: Stream,
-    stopped: &'a AtomicBool,
+    absences: &'a AtomicUsize,
+    term: usize,
 }
 
 impl Read for Link<'_> {
@@ -217,7 +250,7 @@ impl Read for Link<'_> {
             };
             match result {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if self.stopped.load(Ordering::SeqCst) {
+                    if self.absences.load(Ordering::SeqCst) != self.term {
                         return Err(error);
                     }
                 }
@@ -250,7 +283,7 @@ impl Link<'_> {
     }
 }
 
-fn serve(mut socket: TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(mut socket: TcpStream, term: usize, shared: &Shared) -> io::Result<()> {
     let connection = {
         let mut connections = shared.connections.lock().unwrap();
         connections.push(Instant::now());
@@ -271,7 +304,7 @@ fn serve(mut socket: TcpStream, shared: &Shared) -> io::Result<()> {
             Stream::Tls(Box::new(StreamOwned::new(session, socket)))
         }
     };
-    let mut link = Link { stream, stopped: &shared.stopped };
+    let mut link = Link { stream, absences: &shared.absences, term };
     let mut buffer = Vec::new();
     while let Some(raw) = http::read_request(&mut link, &mut buffer)? {
         let behaviour = record(raw, connection, link.resumed(), shared);
