@@ -1,5 +1,7 @@
 //! A scripted intake: an HTTP server, plain or TLS, that records what it gets and misbehaves as told.
 
+mod request;
+
 use super::behaviour::{Behaviour, Flow, status};
 use super::http::{self, RawRequest};
 use super::json::{self, Value};
@@ -13,48 +15,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+pub use request::Request;
+
 /// How often a waiting connection looks whether the intake is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A body that inflates to more than this is not decoded.
 const BODY_BYTES_MAX: usize = 128 << 20;
-
-/// One request and what became of it.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Counted from 0 over all connections.
-    pub number: usize,
-    /// Counted from 0.
-    pub connection: usize,
-    /// Whether the TLS session of an earlier connection was taken up.
-    pub resumed: bool,
-    pub at: Option<Instant>,
-    pub method: String,
-    pub path: String,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Head and body on the wire, without TLS.
-    pub wire_bytes: usize,
-    /// The body as sent.
-    pub body_bytes: usize,
-    /// The body, inflated.
-    pub text: String,
-    pub json: Option<Value>,
-    /// The server may have kept it: it said so, or its answer never arrived.
-    pub stored: bool,
-    /// The server said that it kept it.
-    pub acknowledged: bool,
-}
-
-impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The elements of `series`.
-    pub fn series(&self) -> &[Value] {
-        json::items(self.json.as_ref().and_then(|json| json::get(json, "series")))
-    }
-}
 
 /// What a connection meets with before any request.
 #[derive(Clone)]
