@@ -4,7 +4,7 @@ mod request;
 
 use super::behaviour::{Behaviour, Flow, status};
 use super::http::{self, RawRequest};
-use super::json::{self, Value};
+use super::json;
 use super::tls::Pki;
 use super::{SOON, wait_until};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
