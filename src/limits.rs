@@ -95,7 +95,7 @@ pub const FLUSH_DELAY_S: u32 = 1;
 /// How long SIGTERM waits for what is in flight.
 pub const SHUTDOWN_S: u64 = 5;
 
-/// How long `run --once` waits for Redis.
+/// How long `run --once` waits for Redis, and readings for its word on whether the clock is behind it.
 pub const ONCE_REDIS_S: u64 = 10;
 
 /// First and longest wait between two attempts at a release.
@@ -231,77 +231,13 @@ pub const DEVICES_MAX: usize = 64;
 /// Largest file that is read; a larger one is an error, since half a file can mean the opposite.
 pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The plugin `docker`.
-pub mod docker {
-    /// Most containers that are read; further ones are left out.
-    pub const CONTAINERS_MAX: usize = 256;
+pub mod docker;
 
-    /// Exchanges under way at once.
-    pub const PARALLEL: usize = 4;
+pub mod dramatiq;
 
-    /// After so many exchanges without an answer, no more containers are asked for in a reading.
-    pub const SILENCES_MAX: usize = 4;
+pub mod k8s;
 
-    /// Largest list of containers that is read.
-    pub const LIST_BYTES_MAX: usize = 4 << 20;
-
-    /// Largest statistics of one container that are read.
-    pub const STATS_BYTES_MAX: usize = 256 << 10;
-
-    /// Most characters of a container's name or identifier.
-    pub const NAME_CHARS_MAX: usize = 200;
-}
-
-/// The plugin `dramatiq`.
-pub mod dramatiq {
-    /// Most queues that are read; further ones are left out.
-    pub const QUEUES_MAX: usize = 1_000;
-
-    /// Keys that Redis looks at in one step.
-    pub const SCAN_COUNT: usize = 200;
-
-    /// Most steps of a reading: a database with more than a million keys is not searched to its end.
-    pub const SCAN_STEPS_MAX: usize = 5_000;
-
-    /// Longest name of a queue; one with a longer name is passed over.
-    pub const NAME_BYTES_MAX: usize = 200;
-}
-
-/// The plugin `k8s`.
-pub mod k8s {
-    /// Most pods whose values are sent; further ones are only counted.
-    pub const PODS_MAX: usize = 1_000;
-
-    /// Most characters of a name that become a tag. No name in Kubernetes is longer.
-    pub const NAME_CHARS_MAX: usize = 253;
-
-    /// Largest summary that is read; 200 pods take 2 MB.
-    pub const SUMMARY_BYTES_MAX: usize = 8 << 20;
-}
-
-/// The plugin `tegrastats`.
-pub mod tegrastats {
-    /// Turns without a line after which the program is started anew.
-    pub const SILENT_TURNS_MAX: u32 = 3;
-
-    /// Turns with other output alone after which that is an error: a banner or a warning may come first.
-    pub const RUBBISH_TURNS: u32 = 2;
-
-    /// Most forms of lines nobody has seen that are shown, one warning each.
-    pub const FORMS_SHOWN_MAX: usize = 32;
-
-    /// Most characters of such a line that are shown.
-    pub const SHOWN_CHARS_MAX: usize = 1_000;
-
-    /// Most temperature zones, rails or cores of one line; further ones are left out, and `odd` says so.
-    pub const ITEMS_MAX: usize = 64;
-
-    /// Most characters of the name of a zone or rail.
-    pub const NAME_CHARS_MAX: usize = 64;
-
-    /// Most characters that are kept of a form.
-    pub const FORM_CHARS_MAX: usize = 60;
-}
+pub mod tegrastats;
 
 /// Most problems that one error of a collector spells out; further ones are only counted.
 pub const PROBLEMS_MAX: usize = 8;

@@ -3,6 +3,7 @@
 //! Counters are taken once per interval and travel like any other series. What a transaction in Redis drops
 //! is not counted here but stored by that very transaction, see [`dropped_series`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::limits::QUEUE_SIZES_MAX;
@@ -41,24 +42,26 @@ struct Dispatched {
 }
 
 /// Counts by reason or plugin.
-pub type Counters = BTreeMap<&'static str, u64>;
+pub type Counters = BTreeMap<Cow<'static, str>, u64>;
 
 impl Telemetry {
     /// Counts what a rule dropped.
     pub fn dropped(&mut self, reason: &'static str, count: u64) {
         if count > 0 {
-            *self.dropped.entry(reason).or_default() += count;
+            *self.dropped.entry(Cow::Borrowed(reason)).or_default() += count;
         }
     }
 
     /// Counts what rules dropped.
     pub fn dropped_all(&mut self, counts: &Counters) {
-        counts.iter().for_each(|(reason, count)| self.dropped(reason, *count));
+        for (reason, count) in counts {
+            *self.dropped.entry(reason.clone()).or_default() += count;
+        }
     }
 
     /// Counts a failed reading.
     pub fn collector_failed(&mut self, plugin: &'static str) {
-        *self.collector_failed.entry(plugin).or_default() += 1;
+        *self.collector_failed.entry(Cow::Borrowed(plugin)).or_default() += 1;
     }
 
     /// Counts a delivered payload of series.
@@ -114,8 +117,9 @@ impl Dispatched {
 /// exactly when it happened.
 pub fn dropped_series(dropped: &Counters, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
     let tag = |reason: &str| Some(format!("reason:{reason}"));
-    let series =
-        |(reason, value): (&&str, &u64)| counted(DROPPED, tag(reason), *value, interval_s, timestamp_s);
+    let series = |(reason, value): (&Cow<'_, str>, &u64)| {
+        counted(DROPPED, tag(reason), *value, interval_s, timestamp_s)
+    };
     dropped.iter().map(series).collect()
 }
 

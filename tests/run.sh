@@ -21,6 +21,8 @@ missing_packages() {
     type -P kill >/dev/null || echo procps
     command -v ip >/dev/null || echo iproute2
     command -v redis-server >/dev/null || echo redis-server
+    # A wall clock that tests can set.
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo faketime
     command -v victoria-metrics >/dev/null || echo victoria-metrics
     # A device of the tests has nothing but a static BusyBox.
     { command -v busybox && ! ldd "$(command -v busybox)"; } &>/dev/null || echo busybox-static

@@ -192,9 +192,7 @@ fn taken(reply: &LeaseReply, until: Instant, cx: &mut Cx<'_>) -> bool {
         return false;
     }
     cx.delivered.borrow_mut().replace(&reply.delivered);
-    if let Some(newest_s) = reply.newest_s {
-        cx.belief.told_of(newest_s, cx.now);
-    }
+    cx.belief.told_of(reply.newest_s, cx.now);
     true
 }
 

@@ -151,6 +151,7 @@ impl Agent {
     }
 
     fn started(&mut self, now: Now, actions: &mut Vec<Action>) {
+        self.shared.belief.started(now);
         match &self.once {
             Some(once) => once.begin(now, actions),
             None => {

@@ -56,7 +56,6 @@ impl Agent {
         }
         if once.phase == Phase::AwaitLease && self.shared.holding.may_release(now.mono) {
             actions.push(Action::Disarm(Timer::Stop));
-            actions.push(Action::Disarm(Timer::Lease));
             once.phase = Phase::Aggregate;
         }
         if once.phase == Phase::Aggregate && self.flusher.is_idle() && self.collectors.is_idle() {
@@ -74,11 +73,14 @@ impl Agent {
         if once.phase == Phase::Release && self.releasers.iter().all(Releaser::is_idle) {
             once.phase = Phase::Done;
             once.failed |= !self.releasers.iter().all(Releaser::delivered);
+            if once.failed {
+                log::error!("not everything was delivered; the rest is kept in redis");
+            }
             self.leaving = Some(u8::from(once.failed));
         }
     }
 
-    /// Asks for the lease again.
+    /// Asks for the lease again, or renews it: no flush timer does so here.
     pub(super) fn poll_lease(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.lease.ask(&mut self.shared.cx(now, actions));
         actions.push(Action::Arm(Timer::Lease, now.mono + Duration::from_millis(LEASE_POLL_MS)));

@@ -49,11 +49,11 @@ impl Outbox {
     /// Takes the readings of a collector, stamped now; without a believable clock they wait for one.
     pub fn push_readings(&mut self, readings: Vec<Gauge>, cx: &mut Cx<'_>) {
         self.unstamped.extend(readings.into_iter().map(|gauge| (cx.now.mono, gauge)));
+        self.stamp(cx);
         while self.unstamped.len() > UNSTAMPED_MAX {
             self.unstamped.pop_front();
             cx.telemetry.dropped("clock", 1);
         }
-        self.stamp(cx);
     }
 
     /// Stores what waits, one transaction at a time, while this agent holds the lease: what an earlier connection

@@ -304,7 +304,7 @@ impl Reading {
     }
 
     fn drop_record(&mut self, reason: &'static str) {
-        *self.drops.entry(reason).or_default() += 1;
+        *self.drops.entry(reason.into()).or_default() += 1;
     }
 
     fn begin_commit(&mut self, cx: &mut Cx<'_>) {
@@ -312,7 +312,7 @@ impl Reading {
         if let (true, Some(claimed)) = (last, self.claimed_values)
             && claimed > self.values_found
         {
-            self.drops.insert("value_without_key", claimed - self.values_found);
+            self.drops.insert("value_without_key".into(), claimed - self.values_found);
         }
         let drops = std::mem::take(&mut self.drops);
         self.returning_bytes = 0;

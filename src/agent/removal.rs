@@ -5,8 +5,10 @@
 //! remembered behind the back of an agent that has taken over. That one sends again what was not acknowledged, on the
 //! same seconds.
 
+use std::borrow::Cow;
+
 use super::line::Hold;
-use super::{Cx, lease};
+use super::{Cx, ids, lease};
 use crate::limits::{ACKNOWLEDGE_KEYS_MAX, REQUEST_KEY_BYTES_MAX};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, Queue, QueueError, Trace};
@@ -158,7 +160,16 @@ impl Removal {
     /// What a chunk that ends there drops.
     fn dropped(&self, end: usize) -> Counters {
         match &self.why {
-            Why::Dropped(reason) => Counters::from([(*reason, (end - self.done) as u64)]),
+            Why::Dropped(reason) => {
+                let mut dropped = Counters::new();
+                for key in self.keys.keys(self.done..end) {
+                    // What tells of drops has not been told yet: it is told with these.
+                    let (reason, count) = ids::told_by(key).unwrap_or((Cow::Borrowed(*reason), 1));
+                    let total = dropped.entry(reason).or_default();
+                    *total = count.saturating_add(*total);
+                }
+                dropped
+            }
             // The reasons are told with the first chunk.
             Why::Unusable(reasons) if self.done == 0 => reasons.clone(),
             Why::Unusable(_) | Why::Delivered(_) => Counters::new(),

@@ -134,9 +134,7 @@ impl Stream {
             Stream::Metrics => telemetry.dispatched_metrics(payload.points as u64, compressed_bytes),
             Stream::Logs => telemetry.dispatched_logs(payload.items as u64, compressed_bytes),
         }
-        for (reason, count) in &payload.left_out {
-            telemetry.dropped(reason, *count);
-        }
+        telemetry.dropped_all(&payload.left_out);
     }
 
     /// What a payload holds, for a log line.

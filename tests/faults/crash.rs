@@ -8,7 +8,7 @@ mod outcome;
 mod world;
 
 use crate::support::figures::figure;
-use crate::support::producer::Habits;
+use crate::support::application::Habits;
 use outcome::{Outcome, told};
 use world::{Plan, World};
 

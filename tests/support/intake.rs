@@ -1,58 +1,26 @@
 //! A scripted intake: an HTTP server, plain or TLS, that records what it gets and misbehaves as told.
 
+mod request;
+
 use super::behaviour::{Behaviour, Flow, status};
 use super::http::{self, RawRequest};
-use super::json::{self, Value};
+use super::json;
 use super::tls::Pki;
+use super::{SOON, wait_until};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+pub use request::Request;
 
 /// How often a waiting connection looks whether the intake is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A body that inflates to more than this is not decoded.
 const BODY_BYTES_MAX: usize = 128 << 20;
-
-/// One request and what became of it.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Counted from 0 over all connections.
-    pub number: usize,
-    /// Counted from 0.
-    pub connection: usize,
-    /// Whether the TLS session of an earlier connection was taken up.
-    pub resumed: bool,
-    pub at: Option<Instant>,
-    pub method: String,
-    pub path: String,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Head and body on the wire, without TLS.
-    pub wire_bytes: usize,
-    /// The body as sent.
-    pub body_bytes: usize,
-    /// The body, inflated.
-    pub text: String,
-    pub json: Option<Value>,
-    /// The server may have kept it: it said so, or its answer never arrived.
-    pub stored: bool,
-    /// The server said that it kept it.
-    pub acknowledged: bool,
-}
-
-impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The elements of `series`.
-    pub fn series(&self) -> &[Value] {
-        json::items(self.json.as_ref().and_then(|json| json::get(json, "series")))
-    }
-}
 
 /// What a connection meets with before any request.
 #[derive(Clone)]
@@ -72,20 +40,23 @@ struct Shared {
     front: Mutex<Front>,
     /// When each connection came.
     connections: Mutex<Vec<Instant>>,
-    stopped: AtomicBool,
+    /// Counts how often the intake has gone; what was there before ends.
+    absences: AtomicUsize,
 }
 
 /// The server; it ends on drop.
 pub struct Intake {
     shared: Arc<Shared>,
-    port: u16,
+    address: SocketAddrV4,
     tls: bool,
+    /// Keeps the port while nobody listens on it.
+    placeholder: Option<Socket>,
 }
 
 impl Intake {
     /// A plain server with this script.
     pub fn start(script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(Front::Plain, false, Box::new(script))
+        Intake::listen(Ipv4Addr::LOCALHOST, Front::Plain, Box::new(script))
     }
 
     /// One that accepts everything.
@@ -94,43 +65,65 @@ impl Intake {
     }
 
     pub fn start_tls(pki: &Pki, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Intake {
-        Intake::listen(Front::Tls(pki.server_config()), true, Box::new(script))
+        Intake::start_tls_at(Ipv4Addr::LOCALHOST, pki.server_config(), script)
     }
 
-    fn listen(front: Front, tls: bool, script: Script) -> Intake {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+    /// One at an address of a network namespace of the test's own.
+    pub fn start_tls_at(
+        ip: Ipv4Addr,
+        config: Arc<ServerConfig>,
+        script: impl FnMut(&Request) -> Behaviour + Send + 'static,
+    ) -> Intake {
+        Intake::listen(ip, Front::Tls(config), Box::new(script))
+    }
+
+    fn listen(ip: Ipv4Addr, front: Front, script: Script) -> Intake {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let address = SocketAddrV4::new(ip, listener.local_addr().unwrap().port());
+        let tls = matches!(front, Front::Tls(_));
         let shared = Arc::new(Shared {
             requests: Mutex::default(),
             arrived: Condvar::new(),
             script: Mutex::new(script),
             front: Mutex::new(front),
             connections: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            absences: AtomicUsize::new(0),
         });
-        let accepting = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if accepting.stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let shared = Arc::clone(&accepting);
-                std::thread::spawn(move || {
-                    // How a connection ends is up to the client and the script; what arrived whole is recorded.
-                    let _ = serve(stream, &shared);
-                });
-            }
-        });
-        Intake { shared, port, tls }
+        accept(listener, Arc::clone(&shared));
+        Intake { shared, address, tls, placeholder: None }
+    }
+
+    /// Goes away: connections break, and new ones are refused.
+    pub fn leave(&mut self) {
+        self.end_all();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        let address = SocketAddr::V4(self.address);
+        // The listener is closed by its own thread.
+        assert!(wait_until(SOON, || socket.bind(&address.into()).is_ok()), "port {}", self.port());
+        self.placeholder = Some(socket);
+    }
+
+    /// Comes back to the same port.
+    pub fn come_back(&mut self) {
+        let socket = self.placeholder.take().expect("the intake has left");
+        socket.listen(128).unwrap();
+        accept(socket.into(), Arc::clone(&self.shared));
+    }
+
+    fn end_all(&self) {
+        self.shared.absences.fetch_add(1, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// What `DATADOG_URL` is set to.
     pub fn url(&self) -> String {
-        self.url_of("127.0.0.1")
+        self.url_of(&self.address.ip().to_string())
     }
 
     /// What `DATADOG_LOGS_URL` is set to.
@@ -139,7 +132,7 @@ impl Intake {
     }
 
     pub fn url_of(&self, host: &str) -> String {
-        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port)
+        format!("{}://{host}:{}/api", if self.tls { "https" } else { "http" }, self.port())
     }
 
     /// Behaves like this from now on.
@@ -181,10 +174,25 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        self.end_all();
     }
+}
+
+/// Serves what comes, each connection in a thread of its own, until the intake goes away.
+fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let term = shared.absences.load(Ordering::SeqCst);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if shared.absences.load(Ordering::SeqCst) != term {
+                return;
+            }
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                // How a connection ends is up to the client and the script; what arrived whole is recorded.
+                let _ = serve(stream, term, &shared);
+            });
+        }
+    });
 }
 
 enum Stream {
@@ -195,7 +203,8 @@ enum Stream {
 /// A connection whose reads end when the intake does.
 struct Link<'a> {
     stream: Stream,
-    stopped: &'a AtomicBool,
+    absences: &'a AtomicUsize,
+    term: usize,
 }
 
 impl Read for Link<'_> {
@@ -207,7 +216,7 @@ impl Read for Link<'_> {
             };
             match result {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if self.stopped.load(Ordering::SeqCst) {
+                    if self.absences.load(Ordering::SeqCst) != self.term {
                         return Err(error);
                     }
                 }
@@ -240,7 +249,7 @@ impl Link<'_> {
     }
 }
 
-fn serve(mut socket: TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(mut socket: TcpStream, term: usize, shared: &Shared) -> io::Result<()> {
     let connection = {
         let mut connections = shared.connections.lock().unwrap();
         connections.push(Instant::now());
@@ -261,7 +270,7 @@ fn serve(mut socket: TcpStream, shared: &Shared) -> io::Result<()> {
             Stream::Tls(Box::new(StreamOwned::new(session, socket)))
         }
     };
-    let mut link = Link { stream, stopped: &shared.stopped };
+    let mut link = Link { stream, absences: &shared.absences, term };
     let mut buffer = Vec::new();
     while let Some(raw) = http::read_request(&mut link, &mut buffer)? {
         let behaviour = record(raw, connection, link.resumed(), shared);

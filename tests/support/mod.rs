@@ -5,14 +5,17 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod agent;
+pub mod application;
 pub mod behaviour;
 pub mod bench;
 pub mod connect_proxy;
 pub mod core;
+pub mod faketime;
 pub mod figures;
 pub mod http;
 pub mod intake;
 pub mod json;
+pub mod monitor;
 pub mod namespace;
 pub mod processes;
 pub mod producer;
@@ -54,7 +57,19 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
 
 /// Wall-clock seconds, whole.
 pub fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    unix_now_f64() as u64
+}
+
+/// Wall-clock seconds.
+pub fn unix_now_f64() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+/// When that was, or will be, by the wall clock.
+pub fn unix_time_of(at: Instant) -> f64 {
+    let now = Instant::now();
+    unix_now_f64() - now.saturating_duration_since(at).as_secs_f64()
+        + at.saturating_duration_since(now).as_secs_f64()
 }
 
 /// A TCP port of the loopback interface that nobody listened on a moment ago.

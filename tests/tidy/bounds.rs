@@ -22,8 +22,8 @@ const UNTESTED: &[(&str, &str)] = &[
 pub fn constants(text: &str) -> Vec<String> {
     let (mut found, mut module) = (Vec::new(), String::new());
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("pub mod ") {
-            module = name.trim_end_matches(" {").to_owned() + "::";
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(" {")) {
+            module = name.to_owned() + "::";
         } else if line == "}" {
             module.clear();
         } else if let Some(rest) = line.trim_start().strip_prefix("pub const ") {

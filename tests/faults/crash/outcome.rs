@@ -3,7 +3,7 @@
 use super::world::Tally;
 use crate::support::intake::{Intake, Request};
 use crate::support::json;
-use crate::support::producer::{
+use crate::support::application::{
     CONTEXT, COUNTS, Sums, Written, remembered, remembered_late, remembered_logs,
 };
 use crate::support::queues::{LOGS, Sizes};

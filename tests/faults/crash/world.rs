@@ -3,7 +3,7 @@
 use crate::support::agent::{self, Agent, Env};
 use crate::support::behaviour::{Behaviour, status};
 use crate::support::intake::{Intake, Request};
-use crate::support::producer::{Habits, Producer};
+use crate::support::application::{Habits, Application};
 use crate::support::proxy::{RedisProxy, Trouble};
 use crate::support::queues::CLAIMED;
 use crate::support::redis::{Client, Options, RedisServer};
@@ -64,7 +64,7 @@ pub struct World {
     redis: RedisServer,
     intake: Intake,
     proxy: RedisProxy,
-    producer: Producer,
+    application: Application,
     random: Random,
     agent: Option<Agent>,
     /// Who has held the lease and is no more.
@@ -85,7 +85,7 @@ impl World {
         proxy.set(Trouble::Slow(COMMAND_TAKES));
         let mut world = World {
             intake: Intake::start(script(&plan)),
-            producer: Producer::start(&redis.socket(), plan.habits.clone(), plan.seed),
+            application: Application::start(&redis.socket(), plan.habits.clone(), plan.seed),
             random: Random::new(plan.seed ^ 1),
             proxy,
             redis,
@@ -202,7 +202,7 @@ impl World {
 
     /// The application ends; all that it wrote must arrive. Then the agent ends.
     pub fn settle(mut self) -> Outcome {
-        let written = self.producer.stop();
+        let written = self.application.stop();
         if self.agent.is_none() {
             self.start_agent();
         }

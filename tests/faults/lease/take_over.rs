@@ -5,7 +5,7 @@ use crate::support::agent::{Agent, Env};
 use crate::support::behaviour::status;
 use crate::support::bench::Bench;
 use crate::support::figures::figure;
-use crate::support::producer::{COUNTS, Habits, Producer, remembered};
+use crate::support::application::{COUNTS, Habits, Application, remembered};
 use crate::support::{PATIENT, SOON, wait_until};
 use chouette_iot::release::Random;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl Pair {
 fn a_standby_takes_over_and_all_counts_stay_exact() {
     let Some(mut pair) = Pair::start() else { return };
     let mut random = Random::new(SEED);
-    let mut producer = Producer::start(&pair.bench.redis.socket(), Habits::default(), SEED);
+    let mut application = Application::start(&pair.bench.redis.socket(), Habits::default(), SEED);
     let mut moment = || Duration::from_secs_f64(random.unit() * INTERVAL.as_secs_f64());
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
@@ -81,7 +81,7 @@ fn a_standby_takes_over_and_all_counts_stay_exact() {
         std::thread::sleep(moment());
         given_back.push(pair.change(|agent| agent.signal("TERM")));
     }
-    let written: u64 = producer.stop().sums.values().sum();
+    let written: u64 = application.stop().sums.values().sum();
     assert!(pair.bench.drained(PATIENT));
     let sum = pair.bench.store().sum(COUNTS);
     let tell = |what: &str, times: &[Duration], bound: Duration| {
