@@ -1,8 +1,9 @@
 //! Whose turn it is: of several agents on one Redis only the holder of the lease reads, aggregates and releases.
 //!
-//! It is taken when Redis is there, renewed with each flush, and given back at the end. An agent that was suspended
-//! finds it in other hands: its transactions are refused ([`queue::guard`]), and it stands by. What counts locally
-//! ([`Holding::is_held`]) ends earlier than it does at Redis, so that nobody goes on by mistake.
+//! It is taken when Redis is there, renewed with each flush, and given back at the end. Who stands by asks for it with
+//! each flush too, and when it ends: its holder's transactions renew it at any time of an interval. An agent that was
+//! suspended finds it in other hands: its transactions are refused ([`queue::guard`]), and it stands by. What counts
+//! locally ([`Holding::is_held`]) ends earlier than it does at Redis, so that nobody goes on by mistake.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,17 @@ use crate::limits::{LEASE_INTERVALS, LEASE_S_MIN};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, LeaseReply, QueueError};
 
+/// A lease is asked for so long after its end: Redis counts whole milliseconds.
+const AFTER_ITS_END: Duration = Duration::from_millis(10);
+
 /// Asks for the lease; what came of it is in [`Holding`].
 #[derive(Default)]
 pub(super) struct Lease {
     run: u32,
     /// When the request under way was sent, and what it asks.
     asked: Option<(Instant, Asked)>,
+    /// When another agent's will be over, unless it is renewed until then.
+    free_at: Option<Instant>,
 }
 
 /// Whose turn it is, as far as this agent knows.
@@ -122,6 +128,11 @@ impl Lease {
         }
     }
 
+    /// When it should be asked for although no interval is over; told once.
+    pub fn ask_at(&mut self) -> Option<Instant> {
+        self.free_at.take()
+    }
+
     /// Gives it back, so that another agent need not wait until it runs out. True once there is nothing to wait for.
     pub fn give_back(&mut self, cx: &mut Cx<'_>) -> bool {
         if cx.line.is_up() && self.asked.is_none() && cx.holding.is_held(cx.now.mono) {
@@ -148,7 +159,13 @@ impl Lease {
         match asked {
             Asked::Take => {
                 let reply = queue::lease_of(replies).map_err(|error| error.about(queue::LEASE))?;
-                return Ok(taken(&reply, until, cx));
+                let is_ours = taken(&reply, until, cx);
+                self.free_at = cx
+                    .holding
+                    .stands_by_for()
+                    .and(reply.lasts)
+                    .map(|lasts| cx.now.mono + lasts + AFTER_ITS_END);
+                return Ok(is_ours);
             }
             Asked::GiveBack => cx.holding.doubt(),
             Asked::Renew => match queue::renewed(replies, &cx.holding.name) {

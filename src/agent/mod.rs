@@ -184,6 +184,9 @@ impl Agent {
             Ok(_) => {}
             Err(error) => cx.warnings.warn("lease", &error, cx.now.mono),
         }
+        if let Some(at) = self.lease.ask_at().filter(|_| self.runs_on_schedule()) {
+            actions.push(Action::Arm(Timer::Lease, at));
+        }
     }
 
     fn redis_down(&mut self, reason: &str, now: Now, actions: &mut Vec<Action>) {
@@ -240,7 +243,8 @@ impl Agent {
             }
             Timer::Retry => self.releasers.of(Stream::Metrics).start(&mut self.shared.cx(now, actions)),
             Timer::RetryLogs => self.releasers.of(Stream::Logs).start(&mut self.shared.cx(now, actions)),
-            Timer::Lease | Timer::Stop => {}
+            Timer::Lease => self.lease.ask(&mut self.shared.cx(now, actions)),
+            Timer::Stop => {}
         }
         self.schedule.arm(timer, &self.shared.settings, now, actions);
     }

@@ -19,6 +19,8 @@ pub const LEASE: &str = "chouette:lease";
 pub struct LeaseReply {
     /// Who holds it.
     pub holder: Option<String>,
+    /// How long it still lasts; none where nobody has it, or where it does not end.
+    pub lasts: Option<Duration>,
     /// Redis has no memory for it.
     pub no_memory: bool,
     /// Packed points that were delivered, batch by batch.
@@ -27,14 +29,15 @@ pub struct LeaseReply {
     pub newest_s: Option<f64>,
 }
 
-/// Takes the lease if it is free, and asks whose it is and for what a new holder has to know.
+/// Takes the lease if it is free, and asks whose it is, for how long, and for what a new holder has to know.
 pub fn take_lease(name: &str, lasts: Duration) -> Request {
     let mut request = Request::new();
     request
         .push(cmd("SET").arg(LEASE).arg(name).arg("NX").arg("PX").arg(millis(lasts)))
         .push(cmd("LRANGE").arg(DELIVERED_METRICS).arg(0).arg(-1))
         .push(cmd("ZRANGE").arg(WRAPPED_METRICS.keys).arg(-1).arg(-1).arg("WITHSCORES"))
-        .push(cmd("GET").arg(LEASE));
+        .push(cmd("GET").arg(LEASE))
+        .push(cmd("PTTL").arg(LEASE));
     request
 }
 
@@ -110,7 +113,7 @@ fn is_held(prolonged: &Value, holder: &Value, name: &str) -> Result<(), QueueErr
 /// # Errors
 /// See [`QueueError`].
 pub fn lease_of(replies: &[Value]) -> Result<LeaseReply, QueueError> {
-    let [set, delivered, newest, holder] = replies else {
+    let [set, delivered, newest, holder, lasts_ms] = replies else {
         return Err(QueueError::Unexpected("the lease"));
     };
     let holder = match ok(holder)? {
@@ -122,10 +125,15 @@ pub fn lease_of(replies: &[Value]) -> Result<LeaseReply, QueueError> {
     if holder.is_none() && !no_memory {
         ok(set)?;
     }
+    let lasts = match ok(lasts_ms)? {
+        Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
+        _ => return Err(QueueError::Unexpected("the lease")),
+    };
     // What a new holder should know is of no use where it cannot be read.
     let newest = scored_members(newest).unwrap_or_default().members;
     Ok(LeaseReply {
         holder,
+        lasts,
         no_memory,
         delivered: batches(delivered),
         newest_s: newest.first().map(|Scored { score_s, .. }| *score_s),
@@ -165,24 +173,26 @@ mod tests {
 
     #[test]
     fn the_holder_is_who_the_key_names() {
-        let taken = replies(b"+OK\r\n*1\r\n$2\r\nab\r\n*2\r\n$1\r\nk\r\n$2\r\n17\r\n$2\r\nme\r\n", 4);
+        let taken =
+            replies(b"+OK\r\n*1\r\n$2\r\nab\r\n*2\r\n$1\r\nk\r\n$2\r\n17\r\n$2\r\nme\r\n:3000\r\n", 5);
         let reply = lease_of(&taken).expect("a lease");
         assert_eq!(reply.holder.as_deref(), Some("me"));
         assert_eq!((reply.delivered, reply.newest_s), (vec![b"ab".to_vec()], Some(17.0)));
-        let other = replies(b"$-1\r\n*0\r\n*0\r\n$3\r\nyou\r\n", 4);
-        assert_eq!(lease_of(&other).expect("a lease").holder.as_deref(), Some("you"));
+        let other = replies(b"$-1\r\n*0\r\n*0\r\n$3\r\nyou\r\n:250\r\n", 5);
+        let reply = lease_of(&other).expect("a lease");
+        assert_eq!((reply.holder.as_deref(), reply.lasts), (Some("you"), Some(Duration::from_millis(250))));
     }
 
     #[test]
     fn redis_may_have_no_room_for_a_lease() {
-        let full =
-            lease_of(&replies(b"-OOM command not allowed\r\n*0\r\n*0\r\n$-1\r\n", 4)).expect("a reply");
-        assert!(full.no_memory && full.holder.is_none());
-        let held =
-            lease_of(&replies(b"-OOM command not allowed\r\n*0\r\n*0\r\n$2\r\nme\r\n", 4)).expect("a reply");
+        let full = lease_of(&replies(b"-OOM command not allowed\r\n*0\r\n*0\r\n$-1\r\n:-2\r\n", 5))
+            .expect("a reply");
+        assert!(full.no_memory && full.holder.is_none() && full.lasts.is_none());
+        let held = lease_of(&replies(b"-OOM command not allowed\r\n*0\r\n*0\r\n$2\r\nme\r\n:9\r\n", 5))
+            .expect("a reply");
         assert!(!held.no_memory);
-        assert!(lease_of(&replies(b"-READONLY replica\r\n*0\r\n*0\r\n$-1\r\n", 4)).is_err());
-        assert!(lease_of(&replies(b"$-1\r\n*0\r\n*0\r\n-WRONGTYPE a list\r\n", 4)).is_err());
+        assert!(lease_of(&replies(b"-READONLY replica\r\n*0\r\n*0\r\n$-1\r\n:-2\r\n", 5)).is_err());
+        assert!(lease_of(&replies(b"$-1\r\n*0\r\n*0\r\n-WRONGTYPE a list\r\n:-1\r\n", 5)).is_err());
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl FakeRedis {
             command[1..].iter().for_each(|key| self.touch(&String::from_utf8_lossy(key)));
         }
         let reply = match text(0).as_str() {
-            "SET" | "PEXPIRE" | "GET" | "DEL" => self.run_on_lease(command),
+            "SET" | "PEXPIRE" | "PTTL" | "GET" | "DEL" => self.run_on_lease(command),
             "RPUSH" => {
                 self.lists.entry(text(1)).or_default().push(command[2].clone());
                 int(0)
@@ -289,6 +289,10 @@ impl FakeRedis {
             "PEXPIRE" => {
                 let until = self.now + lasts(2);
                 int(self.lease.as_mut().map(|lease| lease.1 = until).into_iter().count())
+            }
+            "PTTL" => {
+                let left = self.lease.as_ref().map(|(_, until)| until.saturating_sub(self.now));
+                left.map_or(b":-2\r\n".to_vec(), |left| int(left.as_millis() as usize))
             }
             "DEL" => int(self.lease.take().into_iter().count()),
             _ => self.lease.as_ref().map_or(b"$-1\r\n".to_vec(), |(holder, _)| bulk(holder)),
