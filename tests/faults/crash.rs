@@ -7,8 +7,8 @@
 mod outcome;
 mod world;
 
-use crate::support::figures::figure;
 use crate::support::application::Habits;
+use crate::support::figures::figure;
 use outcome::{Outcome, told};
 use world::{Plan, World};
 

@@ -1,11 +1,11 @@
 //! What arrived, compared with what was written.
 
 use super::world::Tally;
-use crate::support::intake::{Intake, Request};
-use crate::support::json;
 use crate::support::application::{
     CONTEXT, COUNTS, Sums, Written, remembered, remembered_late, remembered_logs,
 };
+use crate::support::intake::{Intake, Request};
+use crate::support::json;
 use crate::support::queues::{LOGS, Sizes};
 use crate::support::redis::Client;
 use crate::support::store::Store;

@@ -1,9 +1,9 @@
 //! One Redis, one intake, an application that never stops writing, and an agent that is ended again and again.
 
 use crate::support::agent::{self, Agent, Env};
+use crate::support::application::{Application, Habits};
 use crate::support::behaviour::{Behaviour, status};
 use crate::support::intake::{Intake, Request};
-use crate::support::application::{Habits, Application};
 use crate::support::proxy::{RedisProxy, Trouble};
 use crate::support::queues::CLAIMED;
 use crate::support::redis::{Client, Options, RedisServer};

@@ -2,10 +2,10 @@
 
 use super::GROUP;
 use crate::support::agent::{Agent, Env};
+use crate::support::application::{Application, COUNTS, Habits, remembered};
 use crate::support::behaviour::status;
 use crate::support::bench::Bench;
 use crate::support::figures::figure;
-use crate::support::application::{COUNTS, Habits, Application, remembered};
 use crate::support::{PATIENT, SOON, wait_until};
 use chouette_iot::release::Random;
 use std::time::{Duration, Instant};
@@ -30,7 +30,9 @@ struct Pair {
 impl Pair {
     fn start() -> Option<Pair> {
         let bench = Bench::new(|_| status(202))?;
-        let env = bench.env_with(&[("AGGREGATE_INTERVAL", &INTERVAL.as_secs().to_string())]);
+        let interval = INTERVAL.as_secs().to_string();
+        // What is acknowledged at any time of an interval renews the lease, too.
+        let env = bench.env_with(&[("AGGREGATE_INTERVAL", &interval), ("RELEASE_INTERVAL", &interval)]);
         let working = Agent::run(&env);
         let mut client = bench.redis.client();
         assert!(wait_until(SOON, || client.holder().is_some()), "{}", working.stderr());
