@@ -110,15 +110,15 @@ impl Outcome {
     }
 }
 
-/// Several worlds as one line of figures.
-pub fn told(outcomes: &[Outcome]) -> String {
+/// Several worlds as one line of figures, with the bound of the difference.
+pub fn told(outcomes: &[Outcome], bound: &str) -> String {
     let total = |of: &dyn Fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
     let sum = |sums: &Sums| sums.values().sum::<u64>();
     let (written, remembered) = (total(&|o| sum(&o.written.sums)), total(&|o| sum(&o.remembered)));
     let stored = total(&|o| sum(&o.stored));
     let mut text = format!(
         "{} kills of the agent ({} amid a claim), {} of Redis, {} SIGTERM; {} records ({} late): {written} written, \
-         {stored} at the intake, difference to Redis {} (bound 0); {} points sent again",
+         {stored} at the intake, difference to what Redis remembers {} (bound {bound}); {} points sent again",
         total(&|o| o.tally.kills),
         total(&|o| o.tally.amid_claim),
         total(&|o| o.tally.redis_kills),
