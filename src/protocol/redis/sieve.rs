@@ -40,8 +40,8 @@ enum State {
     /// At the first byte of an element.
     #[default]
     Start,
-    /// Within a line that is an element by itself; so many bytes of it have come.
-    Line(usize),
+    /// Within a line that is an element by itself; so many bytes of it have come, and whether the last was `\r`.
+    Line(usize, bool),
     /// Within the header of a bulk string or array.
     Header,
     /// Within a bulk string; so many bytes are left.
@@ -82,7 +82,7 @@ impl Sieve {
                     self.state = State::Line(0)
                 }
                 State::Start => return Err(CodecError("a type that is none of RESP2".to_owned())),
-                State::Line(seen) => at += self.follow_line(rest, seen)?,
+                State::Line(seen, after_cr) => at += self.follow_line(rest, seen, after_cr)?,
                 State::Bulk(left) => {
                     at += left.min(rest.len());
                     self.state = State::Bulk(left.saturating_sub(rest.len()));
@@ -127,7 +127,7 @@ impl Sieve {
     ) -> Result<(), CodecError> {
         self.header.extend_from_slice(piece);
         if self.header.len() > HEADER_BYTES_MAX {
-            return Err(CodecError("a length that is no number".to_owned()));
+            return Err(bad_length());
         }
         if !self.header.ends_with(b"\n") {
             return Ok(());
@@ -139,21 +139,27 @@ impl Sieve {
         }
     }
 
-    fn follow_line(&mut self, rest: &[u8], seen: usize) -> Result<usize, CodecError> {
+    fn follow_line(&mut self, rest: &[u8], seen: usize, after_cr: bool) -> Result<usize, CodecError> {
         let end = line_end(rest);
-        let length = end.unwrap_or(rest.len());
-        if seen + length > REPLY_LINE_BYTES_MAX {
+        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        if seen + line.len() > REPLY_LINE_BYTES_MAX {
             return Err(CodecError("a line without end".to_owned()));
         }
-        self.state = State::Line(seen + length);
-        if end.is_some() {
+        if end.is_none() {
+            self.state = State::Line(seen + line.len(), line.ends_with(b"\r"));
+        } else if line.ends_with(b"\r\n") || line == b"\n" && after_cr {
             self.end_element()?;
+        } else {
+            return Err(CodecError("a line that ends without \\r".to_owned()));
         }
-        Ok(length)
+        Ok(line.len())
     }
 
     /// Takes in a header; gives the error that stands for what follows if that is passed over.
     fn judge(&mut self, header: &[u8]) -> Result<Option<String>, CodecError> {
+        if header.len() > HEADER_BYTES_MAX {
+            return Err(bad_length());
+        }
         let (kind, length) = header_of(header)?;
         let Ok(length) = usize::try_from(length) else {
             // There is none.
@@ -215,6 +221,10 @@ impl Sieve {
     }
 }
 
+fn bad_length() -> CodecError {
+    CodecError("a length that is no number".to_owned())
+}
+
 fn unasked() -> CodecError {
     CodecError("a reply nothing was sent for".to_owned())
 }
@@ -230,7 +240,7 @@ fn header_of(header: &[u8]) -> Result<(u8, i64), CodecError> {
     let number = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
     match (header.first(), number, header.ends_with(b"\r\n")) {
         (Some(kind), Some(number), true) => Ok((*kind, number)),
-        _ => Err(CodecError("a length that is no number".to_owned())),
+        _ => Err(bad_length()),
     }
 }
 
@@ -285,7 +295,18 @@ mod tests {
         let endless = [b"+".to_vec(), vec![b'a'; REPLY_LINE_BYTES_MAX + 1]].concat();
         let deep = b"*1\r\n".repeat(REPLY_DEPTH_MAX + 1);
         let wide = format!("*{}\r\n", REPLY_ELEMENTS_MAX + 1).into_bytes();
-        for bytes in [&b"$abc\r\n"[..], b"$1\n", b"+OK\r\n+OK\r\n", &endless, &deep, &wide, &[b'$'; 99]] {
+        let padded = [b"$".to_vec(), vec![b'0'; HEADER_BYTES_MAX], b"1\r\n".to_vec()].concat();
+        for bytes in [
+            &b"$abc\r\n"[..],
+            b"+a\r,\n",
+            &padded,
+            b"$1\n",
+            b"+OK\r\n+OK\r\n",
+            &endless,
+            &deep,
+            &wide,
+            &[b'$'; 99],
+        ] {
             assert!(
                 sifted(1, bytes, 7).is_err(),
                 "{}",
