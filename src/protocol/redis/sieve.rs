@@ -79,7 +79,7 @@ impl Sieve {
             match self.state {
                 State::Start if matches!(rest.first(), Some(b'$' | b'*')) => self.state = State::Header,
                 State::Start if matches!(rest.first(), Some(b'+' | b'-' | b':')) => {
-                    self.state = State::Line(0)
+                    self.state = State::Line(0, false)
                 }
                 State::Start => return Err(CodecError("a type that is none of RESP2".to_owned())),
                 State::Line(seen, after_cr) => at += self.follow_line(rest, seen, after_cr)?,
