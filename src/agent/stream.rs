@@ -193,7 +193,11 @@ mod tests {
         agent.handle(Event::RedisUp, now, &mut actions);
         let list = || Value::Array(Vec::new());
         let name = Value::BulkString(b"agent-1".to_vec());
-        agent.handle(Event::Replies(vec![Value::Okay, list(), list(), name]), now, &mut actions);
+        agent.handle(
+            Event::Replies(vec![Value::Okay, list(), list(), name, Value::Int(3_000)]),
+            now,
+            &mut actions,
+        );
         actions.clear();
         agent.handle(Event::Timer(Timer::Release), now, &mut actions);
         let (sent, is_quiet) = requests(&actions);
