@@ -12,26 +12,16 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+. cross/apt.sh
 
 # Later wheels put an allocator of zig's own in place of musl's, which costs 200 kB of memory.
 readonly ZIG='ziglang==0.15.2'
 readonly DEBIAN_RUSTC=/usr/bin/rustc
 # The first whose standard library can be told that musl has 64 bits for the time, see `build`.
 readonly RUST_MIN=1.96.0
-readonly INSTALL_LIMIT=10m
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 export ZIG_PYTHON=${ZIG_PYTHON:-$PWD/target/zig/bin/python}
-
-as_root() {
-    if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo --non-interactive "$@"; fi
-}
-
-apt_install() {
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@")
-    echo "installing $*" >&2
-    as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null ||
-        { as_root timeout "$INSTALL_LIMIT" apt-get update -qq && as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null; }
-}
 
 need_zig() {
     if "$ZIG_PYTHON" -m ziglang version >/dev/null 2>&1; then

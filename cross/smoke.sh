@@ -8,8 +8,9 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+. cross/apt.sh
 
-readonly INSTALL_LIMIT=10m
 readonly LIMIT=${CHOUETTE_SMOKE_LIMIT:-10m}
 
 # program → Debian package
@@ -19,15 +20,6 @@ missing_packages() {
     # These two move the clock: a preloaded library cannot reach the static emulator.
     command -v qemu-arm >/dev/null || echo qemu-user
     command -v faketime >/dev/null || echo faketime
-}
-
-install_packages() {
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@")
-    if [[ $(id -u) -ne 0 ]]; then
-        install=(sudo --non-interactive "${install[@]}")
-    fi
-    echo "installing $*"
-    timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null || echo "could not install $*" >&2
 }
 
 # The emulator of a target and its arguments; nothing for this machine's own.
@@ -62,7 +54,7 @@ main() {
     local wanted=${1:-all} target cpu code=0 packages
     mapfile -t packages < <(missing_packages)
     if ((${#packages[@]})); then
-        install_packages "${packages[@]}"
+        apt_install "${packages[@]}" || echo "could not install ${packages[*]}" >&2
     fi
     export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
     while read -r target _ _ cpu; do

@@ -7,10 +7,11 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=../cross/apt.sh
+. cross/apt.sh
 
 readonly CLIENT='chouette-iot-client==0.0.1'
 readonly VENV=target/venv
-readonly INSTALL_LIMIT=10m
 # Building from nothing on a slow board takes longer than the tests themselves.
 readonly TEST_LIMIT=${CHOUETTE_TEST_LIMIT:-40m}
 
@@ -34,14 +35,6 @@ missing_packages() {
     fi
 }
 
-as_root() {
-    if [[ $(id -u) -eq 0 ]]; then
-        "$@"
-    else
-        sudo --non-interactive "$@"
-    fi
-}
-
 install_packages() {
     local packages=("$@")
     if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
@@ -49,12 +42,8 @@ install_packages() {
         echo "    apt-get install --no-install-recommends ${packages[*]}" >&2
         return
     fi
-    echo "installing ${packages[*]}"
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}")
     # The services that the packages start are none of the tests' business: each test has servers of its own.
-    as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null ||
-        { as_root timeout "$INSTALL_LIMIT" apt-get update -qq &&
-            as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null; } ||
+    apt_install "${packages[@]}" ||
         echo "could not install ${packages[*]}" >&2
 }
 

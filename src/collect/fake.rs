@@ -1,9 +1,23 @@
-//! A board made of strings, for tests.
+//! A board made of strings, and answers of servers, for tests.
 
-use super::{DiskSpace, HostFiles};
+use super::{DiskSpace, HostFiles, Reply};
+use crate::protocol::http::Response;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+/// What a server answers to a question.
+pub(crate) fn answer(status: u16, body: &[u8]) -> Reply {
+    let body = body.to_vec();
+    Reply::Http(Ok(Response {
+        status,
+        retry_after: None,
+        date: None,
+        location: None,
+        body,
+        keep_alive: true,
+    }))
+}
 
 /// Files and filesystems by path. What is not there is not found.
 #[derive(Debug, Clone, Default)]

@@ -18,13 +18,11 @@ pub struct Survey {
     pub claimed: (u64, u64),
     /// The oldest raw record's score.
     pub oldest_raw_s: Option<f64>,
-    /// Values in the raw queue.
-    pub raw_values: u64,
 }
 
 /// Prolongs the lease, which must be held, and asks for a [`Survey`]. What an earlier connection has sent and Redis
-/// has not seen yet is void from here on: its watch on the lease finds it touched. The wrapped pair is asked too, so
-/// that a key of a wrong type under its name is noticed before a transaction half fails on it.
+/// has not seen yet is void from here on: its watch on the lease finds it touched. All keys are
+/// asked, so that one of a wrong type is noticed before a transaction half fails on it.
 pub fn survey(lease_lasts: Duration) -> Request {
     let mut request = Request::new();
     prolong(&mut request, lease_lasts);

@@ -141,11 +141,11 @@ pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
     let size = |value, queue_key: &str| size_of(value).map_err(|error| error.about(queue_key));
     size(wrapped_keys, WRAPPED_METRICS.keys)?;
     size(wrapped_values, WRAPPED_METRICS.values)?;
+    size(raw_values, RAW_METRICS.values)?;
     let oldest = scored_members(oldest).map_err(|error| error.about(RAW_METRICS.keys))?;
     Ok(Survey {
         claimed: (size(claimed_keys, CLAIMED_METRICS.keys)?, size(claimed_values, CLAIMED_METRICS.values)?),
         oldest_raw_s: oldest.members.first().map(|s| s.score_s),
-        raw_values: size(raw_values, RAW_METRICS.values)?,
     })
 }
 

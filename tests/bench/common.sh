@@ -1,12 +1,10 @@
 # shellcheck shell=bash
 # Sourced by run.sh and instructions.sh: installs and builds what both need. Sets `driver`, `binary` and `floor`.
 
-readonly TARGET=x86_64-unknown-linux-musl
-readonly INSTALL_LIMIT=10m
+# shellcheck source-path=SCRIPTDIR source=../../cross/apt.sh
+. cross/apt.sh
 
-as_root() {
-    if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo --non-interactive "$@"; fi
-}
+readonly TARGET=x86_64-unknown-linux-musl
 
 # need PROGRAM=PACKAGE…
 need() {
@@ -15,10 +13,7 @@ need() {
         command -v "${pair%=*}" >/dev/null || packages+=("${pair#*=}")
     done
     ((${#packages[@]})) || return 0
-    echo "installing ${packages[*]}" >&2
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}")
-    as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null ||
-        { as_root timeout "$INSTALL_LIMIT" apt-get update -qq && as_root timeout "$INSTALL_LIMIT" "${install[@]}" >/dev/null; }
+    apt_install "${packages[@]}"
 }
 
 # Builds the driver, the floor and, where no binary was given, the agent as it is shipped.

@@ -55,6 +55,12 @@ impl Board {
         assert!(all && found == expected, "dropped {found:?}\nexpected {expected:?}\n{}", agent.stderr());
     }
 
+    /// Fails unless the good records have arrived, each of value 1 and each once.
+    fn assert_arrived(&self, good: usize) {
+        let sum = Store::acknowledged(&self.bench.intake.requests()).sum("good");
+        assert!(json::close(sum, good as f64), "{sum} of {good}");
+    }
+
     /// The texts of the logs that arrived.
     fn log_texts(&self) -> String {
         self.logs.requests().iter().map(|request| request.text.clone()).collect()
@@ -63,7 +69,7 @@ impl Board {
 
 /// How many records were dropped, by the tag that tells why.
 fn dropped(requests: &[Arc<Request>]) -> BTreeMap<String, usize> {
-    let store = Store::acknowledged(&requests.iter().filter(|r| r.acknowledged).cloned().collect::<Vec<_>>());
+    let store = Store::acknowledged(requests);
     let counts = store.series("chouette.dropped").into_iter();
     counts.map(|(key, held)| (key.tags.concat(), held.points.values().sum::<f64>() as usize)).collect()
 }
@@ -119,10 +125,7 @@ fn raw_metrics() {
     let mut agent = Agent::run(&board.env());
     board.assert_dropped(&expected, &agent);
     assert!(board.bench.drained(PATIENT), "{:?}", client.sizes());
-    let store = Store::acknowledged(
-        &board.bench.intake.requests().iter().filter(|r| r.acknowledged).cloned().collect::<Vec<_>>(),
-    );
-    assert!(json::close(store.sum("good"), good_count as f64), "{} of {good_count}", store.sum("good"));
+    board.assert_arrived(good_count);
     finish(&mut agent, "raw metrics", corpus.len() + 4, good_count);
 }
 
@@ -157,10 +160,7 @@ fn wrapped_metrics() {
     let mut agent = Agent::run(&board.env());
     board.assert_dropped(&expected, &agent);
     assert!(board.bench.drained(PATIENT), "{:?}", client.sizes());
-    let store = Store::acknowledged(
-        &board.bench.intake.requests().iter().filter(|r| r.acknowledged).cloned().collect::<Vec<_>>(),
-    );
-    assert!(json::close(store.sum("good"), good_count as f64), "{} of {good_count}", store.sum("good"));
+    board.assert_arrived(good_count);
     finish(&mut agent, "wrapped metrics", corpus.len() + 1, good_count);
 }
 

@@ -1,13 +1,9 @@
 //! As process 1 of a container, and behind a proxy.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::support::behaviour::status;
+use super::support::connect_proxy::{ConnectProxy, Gate};
 use super::support::intake::Intake;
 use super::support::tls::Pki;
 use super::*;
@@ -47,53 +43,23 @@ fn https_goes_through_the_proxy_and_redis_does_not() {
     };
     let pki = Pki::new();
     let secure = Intake::start_tls(&pki, |_| status(202));
-    let (proxy, tunnels) = start_proxy();
+    let proxy = ConnectProxy::start(Gate::Open);
     bench.leave_series(3);
     let ca = pki.ca_file();
     let env = bench.env_with(&[
         ("DATADOG_URL", &secure.url_of("localhost")),
         ("SSL_CERT_FILE", ca.to_str().unwrap()),
-        ("https_proxy", &format!("http://user:pa%73s@127.0.0.1:{proxy}")),
+        ("https_proxy", &format!("http://user:pa%73s@127.0.0.1:{}", proxy.port)),
     ]);
     let mut agent = Agent::run_once(&env);
     assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
     assert_eq!(secure.requests().len(), 1);
-    assert_eq!(tunnels.load(Ordering::SeqCst), 1);
+    let asked = proxy.requests();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].1.header("proxy-authorization"), Some("Basic dXNlcjpwYXNz"), "user:pass");
     // Exempted, it is not asked.
     bench.leave_series(3);
     let mut agent = Agent::run_once(&agent::with(env, &[("NO_PROXY", "localhost")]));
     assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
-    assert_eq!((secure.requests().len(), tunnels.load(Ordering::SeqCst)), (2, 1));
-}
-
-/// A proxy that wants `user:pass` and counts its tunnels.
-fn start_proxy() -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let tunnels = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&tunnels);
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.unwrap();
-            let (mut head, mut byte) = (String::new(), [0]);
-            while !head.ends_with("\r\n\r\n") {
-                client.read_exact(&mut byte).unwrap();
-                head.push(char::from(byte[0]));
-            }
-            if !head.contains("Proxy-Authorization: Basic dXNlcjpwYXNz\r\n") {
-                client.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n").unwrap();
-                continue;
-            }
-            let target = head.split(' ').nth(1).unwrap().replace("localhost", "127.0.0.1");
-            let server = TcpStream::connect(target).unwrap();
-            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
-            count.fetch_add(1, Ordering::SeqCst);
-            for (mut from, mut to) in
-                [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
-            {
-                thread::spawn(move || std::io::copy(&mut from, &mut to));
-            }
-        }
-    });
-    (port, tunnels)
+    assert_eq!((secure.requests().len(), proxy.requests().len()), (2, 1));
 }

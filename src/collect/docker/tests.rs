@@ -1,19 +1,11 @@
 //! The collector question by question, and its documents with bytes changed at random.
 
 use super::*;
-use crate::collect::fake::{FakeBoard, Random};
+use crate::collect::fake::{self, FakeBoard, Random};
 use std::collections::BTreeMap;
 
 fn answer(status: u16, body: &str) -> Reply {
-    let body = body.as_bytes().to_vec();
-    Reply::Http(Ok(Response {
-        status,
-        retry_after: None,
-        date: None,
-        location: None,
-        body,
-        keep_alive: true,
-    }))
+    fake::answer(status, body.as_bytes())
 }
 
 /// One reading, driven by hand.

@@ -1,7 +1,7 @@
 //! The collector question by question, and its document with bytes changed at random.
 
 use super::*;
-use crate::collect::fake::{FakeBoard, Random};
+use crate::collect::fake::{FakeBoard, Random, answer};
 use crate::limits::k8s::{NAME_CHARS_MAX, PODS_MAX};
 use crate::metric::json::Reader;
 
@@ -30,18 +30,6 @@ fn groups_of(case: &str) -> Groups {
 fn collector(groups: Groups, token_path: Option<&str>) -> K8s {
     let token_path = token_path.map(str::to_owned);
     K8s::new(&Options { authority: "10.0.0.5:10250".to_owned(), token_path, groups })
-}
-
-fn answer(status: u16, body: &[u8]) -> Reply {
-    let body = body.to_vec();
-    Reply::Http(Ok(Response {
-        status,
-        retry_after: None,
-        date: None,
-        location: None,
-        body,
-        keep_alive: true,
-    }))
 }
 
 /// What a reply leads to: the gauges as lines, and the error.
