@@ -100,7 +100,7 @@ impl Collectors {
     pub fn redis_replied(
         &mut self,
         (index, generation, ticket): (usize, u32, u32),
-        replies: Vec<crate::protocol::redis::Value>,
+        replies: crate::protocol::redis::Replies,
         outbox: &mut Outbox,
         cx: &mut Cx<'_>,
     ) {
@@ -112,7 +112,7 @@ impl Collectors {
         };
         if generation == self.generation {
             slot.asked_redis.swap_remove(asked);
-            self.replied(index, ticket, Reply::Redis(Ok(replies)), outbox, cx);
+            self.replied(index, ticket, Reply::Redis(Ok(replies.into_values())), outbox, cx);
         }
     }
 

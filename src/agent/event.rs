@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::stream::Stream;
 use crate::aggregate::Wrapper;
 use crate::collect::{Collector, HostFiles, Question, Reply};
-use crate::protocol::redis::{Request, Value};
+use crate::protocol::redis::{Replies, Request};
 
 /// The time of an event, on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,7 @@ pub enum Event {
     /// The connection failed or could not be made; requests under way are lost.
     RedisDown(String),
     /// The replies to the oldest request under way.
-    Replies(Vec<Value>),
+    Replies(Replies),
     /// An intake answered the last [`Action::Post`] of its stream, or why it did not.
     Answered(Stream, Result<Answer, String>),
     /// The reply to an [`Action::Ask`].

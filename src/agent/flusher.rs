@@ -14,7 +14,7 @@ use super::lease;
 use super::line::{Hold, Owner};
 use super::reading::{self, Reading};
 use crate::ingest::record::RecordParser;
-use crate::protocol::redis::{Request, Value};
+use crate::protocol::redis::{Replies, Request, Value};
 use crate::queue::{self, QueueError};
 
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Flusher {
         self.state = State::Idle;
     }
 
-    pub fn replied(&mut self, run: u32, replies: Vec<Value>, cx: &mut Cx<'_>) {
+    pub fn replied(&mut self, run: u32, replies: Replies, cx: &mut Cx<'_>) {
         if run != self.run {
             return;
         }
@@ -133,7 +133,7 @@ impl Flusher {
         self.submit(request, Hold::Free, cx);
     }
 
-    fn read_or_committed(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
+    fn read_or_committed(&mut self, replies: Replies, cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let State::Reading(reading) = &mut self.state else { return Ok(()) };
         let committed = reading.replied(replies, cx)?;
         if committed && (reading.is_over() || cx.stopping) {

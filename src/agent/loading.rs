@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use super::{Cx, Stream};
 use crate::limits::{BATCH_KEY_BYTES_MAX, CHUNK_KEYS, FIRST_CHUNK_KEYS};
-use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, Found, Listed, QueueError};
+use crate::protocol::redis::{Found, Replies, Request};
+use crate::queue::{self, Listed, QueueError};
 use crate::release::{Batch, Fit, KeyList};
 use crate::telemetry::Counters;
 
@@ -106,12 +106,10 @@ impl Loading {
     }
 
     /// Takes the reply to the last request.
-    pub fn received(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<Next, QueueError> {
-        const WHAT: QueueError = QueueError::Unexpected("a chunk of a wrapped queue");
-        let reply = replies.into_iter().next().ok_or(WHAT)?;
+    pub fn received(&mut self, mut replies: Replies, cx: &mut Cx<'_>) -> Result<Next, QueueError> {
         match &mut self.phase {
             Phase::Keys(listing) => {
-                if listing.take(&queue::scored_members(&reply)?) {
+                if listing.take(&queue::listed(&mut replies)?) {
                     let (keys, more) = listing.finish();
                     self.more = more;
                     self.phase = Phase::Values(Values::of(keys));
@@ -119,11 +117,11 @@ impl Loading {
             }
             Phase::Values(values) => {
                 let chunk = values.chunk();
-                let found = queue::values_of(reply, chunk.len())
+                let (found, came) = queue::values_of(&mut replies, chunk.len())
                     .map_err(|error| error.about(self.stream.queue().values))?;
-                values.received(found.len());
+                values.received(came);
                 let keys = std::mem::take(&mut values.keys);
-                for (key, value) in keys.keys(chunk).zip(found) {
+                for (key, value) in keys.keys(chunk).zip(found.iter().take(came)) {
                     if self.add(key, value, cx) == Fit::NoRoom {
                         self.more = true;
                         return Ok(Next::Loaded);
@@ -137,13 +135,13 @@ impl Loading {
         Ok(self.next_request().map_or(Next::Loaded, Next::Ask))
     }
 
-    fn add(&mut self, key: &[u8], found: Found, cx: &mut Cx<'_>) -> Fit {
+    fn add(&mut self, key: &[u8], found: Found<'_>, cx: &mut Cx<'_>) -> Fit {
         let raw = match found {
             Found::Value(raw) => raw,
-            Found::Nothing => return self.give_up(key, "key_without_value"),
+            Found::Nothing | Found::Later => return self.give_up(key, "key_without_value"),
             Found::TooLong => return self.give_up(key, self.stream.too_large()),
         };
-        self.batch.add(key, &raw).unwrap_or_else(|error| {
+        self.batch.add(key, raw).unwrap_or_else(|error| {
             cx.warnings.warn(self.stream.record_topic(), &error, cx.now.mono);
             self.give_up(key, error.reason())
         })
@@ -191,24 +189,24 @@ impl Listing {
 
     /// Takes a chunk of keys; true when there are enough, or no more.
     fn take(&mut self, chunk: &Listed) -> bool {
-        for scored in &chunk.members {
+        for at in 0..chunk.len() {
             // One that is too long to be named cannot be taken away either.
-            let Some(member) = &scored.member else { continue };
-            if !self.listed.insert(self.hasher.hash_one(member)) {
+            let (Some(key), Some(score_s)) = (chunk.key(at), chunk.score_s(at)) else { continue };
+            if !self.listed.insert(self.hasher.hash_one(key)) {
                 continue;
             }
-            let second = scored.score_s.floor();
+            let second = score_s.floor();
             if second != self.second {
                 (self.second, self.before_second) = (second, self.keys.len());
             }
-            self.keys.push(member);
+            self.keys.push(key);
             // One more than the most tells where the last second ends.
             if self.keys.len() > self.keys_max || self.keys.bytes() > BATCH_KEY_BYTES_MAX {
                 return true;
             }
         }
-        self.rank += chunk.members.len();
-        chunk.members.len() < CHUNK_KEYS && !chunk.is_cut
+        self.rank += chunk.len();
+        chunk.len() < CHUNK_KEYS && !chunk.is_cut
     }
 
     /// The keys of a batch, and whether there are more.
@@ -226,14 +224,14 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::Scored;
 
     fn listed(keys: &[Option<usize>]) -> Listed {
-        let scored = |(i, bytes): (usize, &Option<usize>)| Scored {
-            member: bytes.map(|bytes| [i.to_string().into_bytes(), vec![b'-'; bytes]].concat()),
-            score_s: i as f64,
-        };
-        Listed { members: keys.iter().enumerate().map(scored).collect(), is_cut: false }
+        let mut listed = Listed::default();
+        for (i, bytes) in keys.iter().enumerate() {
+            let key = bytes.map(|bytes| [i.to_string().into_bytes(), vec![b'-'; bytes]].concat());
+            listed.push(key.as_deref(), i as f64);
+        }
+        listed
     }
 
     #[test]

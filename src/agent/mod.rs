@@ -9,6 +9,7 @@ mod collectors;
 mod commit;
 mod cx;
 mod event;
+mod fetching;
 mod flusher;
 mod ids;
 mod lease;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use crate::collect::{Collector, HostFiles};
 use crate::limits::SHUTDOWN_S;
-use crate::protocol::redis::Value;
+use crate::protocol::redis::{Replies, Value};
 use crate::release::Random;
 pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
 pub use stream::{PerStream, Stream};
@@ -200,7 +201,7 @@ impl Agent {
         self.collectors.redis_lost(&mut self.outbox, cx);
     }
 
-    fn replied(&mut self, replies: Vec<Value>, now: Now, actions: &mut Vec<Action>) {
+    fn replied(&mut self, replies: Replies, now: Now, actions: &mut Vec<Action>) {
         match self.shared.line.completed() {
             Some(Owner::Lease(run)) => self.leased(run, &replies, now, actions),
             Some(Owner::Flush(run)) => self.flusher.replied(run, replies, &mut self.shared.cx(now, actions)),

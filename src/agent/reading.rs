@@ -1,22 +1,19 @@
 //! A claim being read: chunk by chunk, bucket by bucket.
 //!
-//! One chunk is fetched while the one before is aggregated. A bucket ends where the next record belongs to
-//! another one; then a [`Commit`] stores it, and reading waits for that.
+//! A bucket ends where the next record belongs to another one; then a [`Commit`] stores it, and reading waits for that.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::Cx;
 use super::commit::Commit;
+use super::fetching::{Fetching, Record};
 use super::line::Hold;
 use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
-use crate::limits::{
-    CHUNK_KEYS, FIRST_CHUNK_KEYS, FLUSH_DELAY_S, RECORD_BYTES_MAX, STAMP_OFF_S_MAX, STORE_BYTES_MAX,
-};
-use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, CLAIMED_METRICS, Found, QueueError, Returned, Scored};
+use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, STAMP_OFF_S_MAX, STORE_BYTES_MAX};
+use crate::protocol::redis::{Found, Replies, Request};
+use crate::queue::{QueueError, Returned};
 use crate::telemetry::Counters;
 
 /// Bytes of a key that a log line shows.
@@ -33,16 +30,7 @@ pub(super) struct Reading {
     /// Values the claim holds, for a claim of this run; of an older one some are committed already.
     claimed_values: Option<u64>,
     values_found: u64,
-    /// How many keys were asked for, and how many of them transactions have removed.
-    asked: u64,
-    removed: u64,
-    awaiting: Awaiting,
-    /// Keys whose values were not asked for yet.
-    next_keys: Vec<Scored>,
-    /// How many values are asked for at once; few where they are long.
-    chunk_keys: usize,
-    ready: VecDeque<(Scored, Found)>,
-    at_end: bool,
+    fetching: Fetching,
     bucket: Bucket,
     bucket_index: Option<i64>,
     /// Records taken from `ready` since the last commit.
@@ -52,18 +40,6 @@ pub(super) struct Reading {
     drops: Counters,
     commit: Option<Commit>,
     totals: Totals,
-}
-
-#[derive(PartialEq)]
-enum Awaiting {
-    Nothing,
-    /// The first keys, with the number of values before them.
-    Keys,
-    /// The values of these keys; and the keys after them, where those are asked for.
-    Chunk {
-        keys: Vec<Scored>,
-        lists: bool,
-    },
 }
 
 #[derive(Default)]
@@ -85,21 +61,17 @@ pub(super) fn open_from_s(cx: &Cx<'_>) -> f64 {
 }
 
 impl Reading {
-    fn new(fresh: bool, cx: &Cx<'_>) -> Reading {
-        Reading {
+    /// Begins to read a claim; a fresh one was made by this run. Gives the first request too.
+    pub fn begin(fresh: bool, cx: &Cx<'_>) -> (Reading, Request) {
+        let (fetching, request) = Fetching::begin();
+        let reading = Reading {
             interval_s: cx.settings.aggregate_interval_s,
             wrapper: Rc::clone(&cx.settings.wrapper),
             open_from_s: open_from_s(cx),
             started: cx.now.mono,
             claimed_values: fresh.then_some(0),
             values_found: 0,
-            asked: 0,
-            removed: 0,
-            awaiting: Awaiting::Keys,
-            next_keys: Vec::new(),
-            chunk_keys: FIRST_CHUNK_KEYS,
-            ready: VecDeque::new(),
-            at_end: false,
+            fetching,
             bucket: Bucket::default(),
             bucket_index: None,
             taken: 0,
@@ -108,20 +80,13 @@ impl Reading {
             drops: Counters::new(),
             commit: None,
             totals: Totals::default(),
-        }
-    }
-
-    /// Begins to read a claim; a fresh one was made by this run. Gives the first request too.
-    pub fn begin(fresh: bool, cx: &Cx<'_>) -> (Reading, Request) {
-        let mut reading = Reading::new(fresh, cx);
-        let mut request = queue::claimed_size();
-        reading.ask_for_keys(&mut request);
+        };
         (reading, request)
     }
 
     /// Whether [`Reading::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        self.commit.is_none() && (!self.ready.is_empty() || self.is_finished())
+        self.commit.is_none() && (self.fetching.is_ready() || self.fetching.is_finished())
     }
 
     /// Nothing was taken that is not committed.
@@ -131,7 +96,7 @@ impl Reading {
 
     /// The claim was removed by the last commit.
     pub fn is_over(&self) -> bool {
-        self.is_finished() && self.is_between_buckets()
+        self.fetching.is_finished() && self.is_between_buckets()
     }
 
     /// Whether the line is held: by a transaction (true) or a watch.
@@ -144,23 +109,34 @@ impl Reading {
         if self.commit.is_some() {
             return;
         }
-        for _ in 0..CHUNK_KEYS {
-            if self.must_commit_before_next() {
+        let mut budget = CHUNK_KEYS;
+        while let Some(mut chunk) = self.fetching.take_chunk() {
+            while let Some(record) = chunk.front()
+                && budget > 0
+                && !self.must_commit_before(Some(record.score_s))
+            {
+                self.take(record, parser, cx);
+                chunk.pass();
+                budget -= 1;
+            }
+            let is_left = chunk.front().is_some();
+            self.fetching.give_back(chunk);
+            if is_left {
                 break;
             }
-            let Some((scored, value)) = self.ready.pop_front() else { break };
-            self.take(scored, value, parser, cx);
         }
-        if self.must_commit_before_next() || self.is_finished() {
+        if self.must_commit_before(self.fetching.next_score_s()) || self.fetching.is_finished() {
             self.begin_commit(cx);
         }
     }
 
     /// Takes replies; true when they carried out a commit. They come in order: those of a commit only after
     /// those of the read that was sent before it.
-    pub fn replied(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<bool, QueueError> {
-        if self.awaiting != Awaiting::Nothing {
-            return self.received(replies).map(|()| false);
+    pub fn replied(&mut self, replies: Replies, cx: &mut Cx<'_>) -> Result<bool, QueueError> {
+        if self.fetching.is_waiting() {
+            let size = self.fetching.received(replies)?;
+            self.claimed_values = self.claimed_values.map(|known| size.unwrap_or(known));
+            return Ok(false);
         }
         let Some(commit) = &mut self.commit else { return Ok(false) };
         let committed = commit.confirm(&replies, cx.holding.name())?;
@@ -173,132 +149,72 @@ impl Reading {
     /// What can be sent: the next piece of a commit, else the request for the next chunk.
     pub fn next_request(&mut self, cx: &mut Cx<'_>) -> Option<(Request, Hold)> {
         let Some(commit) = &mut self.commit else {
-            return self.next_chunk().map(|request| (request, Hold::Free));
+            return self.fetching.next_request().map(|request| (request, Hold::Free));
         };
-        if !commit.wants_to_send() || self.awaiting != Awaiting::Nothing {
+        if !commit.wants_to_send() || self.fetching.is_waiting() {
             return None;
         }
         let (request, hold) = commit.next_request(&*self.wrapper, self.interval_s, cx);
         if hold == Hold::Free {
-            self.removed += commit.records;
+            self.fetching.removed += commit.records;
         }
         Some((request, hold))
     }
 
-    fn ask_for_keys(&mut self, request: &mut Request) {
-        let rank = (self.asked - self.removed) as usize;
-        queue::key_chunk(request, CLAIMED_METRICS, rank, CHUNK_KEYS);
-    }
-
-    /// One chunk is fetched while the one before is aggregated.
-    fn next_chunk(&mut self) -> Option<Request> {
-        let wanted = self.awaiting == Awaiting::Nothing && self.ready.len() <= self.chunk_keys;
-        if !wanted || self.next_keys.is_empty() {
-            return None;
-        }
-        let chunk = queue::fitting(names(&self.next_keys), self.chunk_keys);
-        let later = self.next_keys.split_off(chunk);
-        let keys = std::mem::replace(&mut self.next_keys, later);
-        let mut request = Request::new();
-        queue::value_chunk(&mut request, CLAIMED_METRICS, names(&keys), RECORD_BYTES_MAX);
-        let lists = self.next_keys.is_empty();
-        if lists {
-            self.ask_for_keys(&mut request);
-        }
-        self.awaiting = Awaiting::Chunk { keys, lists };
-        Some(request)
-    }
-
-    fn received(&mut self, replies: Vec<Value>) -> Result<(), QueueError> {
-        const WHAT: QueueError = QueueError::Unexpected("a chunk");
-        let mut replies = replies.into_iter();
-        let first = replies.next().ok_or(WHAT)?;
-        let lists = match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
-            Awaiting::Nothing => return Err(WHAT),
-            Awaiting::Keys => {
-                let size = queue::size_of(&first)?;
-                self.claimed_values = self.claimed_values.map(|_| size);
-                true
-            }
-            Awaiting::Chunk { mut keys, lists } => {
-                let values = queue::values_of(first, keys.len())?;
-                self.chunk_keys = queue::next_chunk_keys(keys.len(), values.len());
-                let missing = keys.split_off(values.len());
-                self.ready.extend(keys.into_iter().zip(values));
-                self.next_keys.splice(..0, missing);
-                lists
-            }
-        };
-        if lists {
-            let listed = queue::scored_members(&replies.next().ok_or(WHAT)?)?;
-            self.at_end = listed.members.is_empty();
-            self.asked += listed.members.len() as u64;
-            self.next_keys.extend(listed.members);
-        }
-        Ok(())
-    }
-
-    /// All records of the claim were taken.
-    fn is_finished(&self) -> bool {
-        self.at_end
-            && self.next_keys.is_empty()
-            && self.ready.is_empty()
-            && self.awaiting == Awaiting::Nothing
-    }
-
-    fn must_commit_before_next(&self) -> bool {
+    /// Whether the bucket has to be stored before a record of that score, if there is one.
+    fn must_commit_before(&self, score_s: Option<f64>) -> bool {
         let full = self.bucket.is_full()
             || self.returning.len() >= CHUNK_KEYS
             || self.returning_bytes >= STORE_BYTES_MAX;
-        let next_bucket = self.ready.front().and_then(|(scored, _)| self.closed_bucket(scored));
+        let next_bucket = score_s.and_then(|score_s| self.closed_bucket(score_s));
         full || matches!((self.bucket_index, next_bucket), (Some(now), Some(next)) if now != next)
     }
 
     /// The bucket of a record, if it is over.
-    fn closed_bucket(&self, scored: &Scored) -> Option<i64> {
-        (scored.score_s < self.open_from_s && scored.score_s.is_finite())
-            .then(|| bucket_of(scored.score_s, self.interval_s))
+    fn closed_bucket(&self, score_s: f64) -> Option<i64> {
+        (score_s < self.open_from_s && score_s.is_finite()).then(|| bucket_of(score_s, self.interval_s))
     }
 
-    fn take(&mut self, scored: Scored, found: Found, parser: &mut RecordParser, cx: &mut Cx<'_>) {
+    fn take(&mut self, record: Record<'_>, parser: &mut RecordParser, cx: &mut Cx<'_>) {
+        let Record { key, score_s, value } = record;
         self.taken += 1;
         // The value of a key that is too long to be named is taken to be there.
-        self.values_found += u64::from(found != Found::Nothing || scored.member.is_none());
-        let (key, value) = match (&scored.member, found) {
+        self.values_found += u64::from(value != Found::Nothing || key.is_none());
+        let (key, value) = match (key, value) {
             (Some(key), Found::Value(value)) => (key, value),
-            (Some(_), Found::Nothing) => return self.drop_record("key_without_value"),
+            (Some(_), Found::Nothing | Found::Later) => return self.drop_record("key_without_value"),
             (Some(_), Found::TooLong) | (None, _) => return self.drop_record("too_large"),
         };
-        if !scored.score_s.is_finite() {
+        if !score_s.is_finite() {
             return self.drop_record("not_finite");
         }
-        let Some(index) = self.closed_bucket(&scored) else {
+        let Some(index) = self.closed_bucket(score_s) else {
             self.returning_bytes += key.len() + value.len();
-            self.returning.push(Returned { key: key.clone(), score_s: scored.score_s, value });
+            self.returning.push(Returned { key: key.to_vec(), score_s, value: value.to_vec() });
             return;
         };
         self.bucket_index = Some(index);
-        let mut sample = match parser.parse(&value, scored.score_s) {
+        let mut sample = match parser.parse(value, score_s) {
             Ok(sample) => sample,
-            Err(error) => return self.unreadable(&scored, &error, error.reason(), cx),
+            Err(error) => return self.unreadable(key, &error, error.reason(), cx),
         };
         // The oldest sample stamps the whole context: one of 1970 would take its neighbours along.
-        if (sample.timestamp - scored.score_s).abs() > STAMP_OFF_S_MAX {
-            sample.timestamp = scored.score_s;
+        if (sample.timestamp - score_s).abs() > STAMP_OFF_S_MAX {
+            sample.timestamp = score_s;
         }
         if let Err(error) = self.bucket.add(&sample, &*self.wrapper) {
-            self.unreadable(&scored, &error, error.reason(), cx);
+            self.unreadable(key, &error, error.reason(), cx);
         }
     }
 
     fn unreadable(
         &mut self,
-        scored: &Scored,
+        key: &[u8],
         error: &dyn std::error::Error,
         reason: &'static str,
         cx: &mut Cx<'_>,
     ) {
-        log::debug!("record {}: {error}", shown_key(scored));
+        log::debug!("record {}: {error}", shown_key(key));
         cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped"), cx.now.mono);
         self.drop_record(reason);
     }
@@ -308,7 +224,7 @@ impl Reading {
     }
 
     fn begin_commit(&mut self, cx: &mut Cx<'_>) {
-        let last = self.is_finished();
+        let last = self.fetching.is_finished();
         if let (true, Some(claimed)) = (last, self.claimed_values)
             && claimed > self.values_found
         {
@@ -352,12 +268,6 @@ impl Reading {
 }
 
 /// A key as a log line may show it.
-fn shown_key(scored: &Scored) -> String {
-    let key = scored.member.as_deref().unwrap_or_default();
+fn shown_key(key: &[u8]) -> String {
     key.iter().take(KEY_BYTES_SHOWN).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()
-}
-
-/// The keys as `HMGET` is asked for them: one that is too long stands for itself as an empty one.
-fn names(keys: &[Scored]) -> impl Iterator<Item = &[u8]> {
-    keys.iter().map(|scored| scored.member.as_deref().unwrap_or_default())
 }

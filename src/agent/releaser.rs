@@ -19,8 +19,8 @@ use super::loading::{Loading, Next};
 use super::removal::{Removal, Why};
 use super::{Action, Cx, Stream};
 use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S};
-use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, QueueError, Scored};
+use crate::protocol::redis::{Replies, Request, Value};
+use crate::queue::{self, QueueError};
 use crate::release::{Backoff, KeyList, Payload, PayloadWriter};
 
 pub(super) struct Releaser {
@@ -186,13 +186,13 @@ impl Releaser {
         matches!(self.state, State::Sending { .. })
     }
 
-    pub fn replied(&mut self, run: u32, replies: Vec<Value>, cx: &mut Cx<'_>) {
+    pub fn replied(&mut self, run: u32, replies: Replies, cx: &mut Cx<'_>) {
         if run != self.run {
             return;
         }
         let result = match &mut self.state {
             State::Sizing => self.found_size(&replies, cx),
-            State::Expiring => self.found_expired(&replies, cx),
+            State::Expiring => self.found_expired(replies, cx),
             State::Removing(..) => self.removed(&replies, cx),
             State::Loading(_) => self.loaded(replies, cx),
             State::Idle | State::Writing(_) | State::Sending { .. } => Ok(()),
@@ -253,15 +253,12 @@ impl Releaser {
         self.ask(queue::expired_keys(self.stream.queue(), cutoff_s, CHUNK_KEYS), cx);
     }
 
-    fn found_expired(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
-        let [expired] = replies else {
-            return Err(QueueError::Unexpected("the expired keys"));
-        };
-        let expired = queue::scored_members(expired)?.members;
-        if Scored::members(&expired).next().is_none() {
+    fn found_expired(&mut self, mut replies: Replies, cx: &mut Cx<'_>) -> Result<(), QueueError> {
+        let expired = queue::listed(&mut replies)?;
+        if expired.keys().next().is_none() {
             self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
-            let keys = one_by_one(Scored::members(&expired));
+            let keys = one_by_one(expired.keys());
             self.remove(keys, Why::Dropped("expired"), Then::Expire, cx);
         }
         Ok(())
@@ -276,7 +273,7 @@ impl Releaser {
         }
     }
 
-    fn loaded(&mut self, replies: Vec<Value>, cx: &mut Cx<'_>) -> Result<(), QueueError> {
+    fn loaded(&mut self, replies: Replies, cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let State::Loading(loading) = &mut self.state else {
             return Ok(());
         };

@@ -173,7 +173,7 @@ mod tests {
 
     use super::super::{Action, Event, Now, simulation};
     use super::*;
-    use crate::protocol::redis::Value;
+    use crate::protocol::redis::{Replies, Value};
 
     /// The commands of each request, and whether there was anything but requests and the timer of the release.
     fn requests(actions: &[Action]) -> (Vec<String>, bool) {
@@ -194,7 +194,7 @@ mod tests {
         let list = || Value::Array(Vec::new());
         let name = Value::BulkString(b"agent-1".to_vec());
         agent.handle(
-            Event::Replies(vec![Value::Okay, list(), list(), name, Value::Int(3_000)]),
+            Event::Replies(vec![Value::Okay, list(), list(), name, Value::Int(3_000)].into()),
             now,
             &mut actions,
         );
@@ -207,9 +207,9 @@ mod tests {
 
         // The reply to the survey that the lease began with comes first.
         actions.clear();
-        agent.handle(Event::Replies(Vec::new()), now, &mut actions);
+        agent.handle(Event::Replies(Replies::default()), now, &mut actions);
         for _ in 0..2 {
-            agent.handle(Event::Replies(vec![Value::Int(0)]), now, &mut actions);
+            agent.handle(Event::Replies(vec![Value::Int(0)].into()), now, &mut actions);
         }
         assert!(actions.is_empty() && !agent.has_work(), "{actions:?}");
     }

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use super::reply::{ok, scored_members};
-use super::{DELIVERED_METRICS, QueueError, Scored, WRAPPED_METRICS};
+use super::reply::{first_score, ok};
+use super::{DELIVERED_METRICS, QueueError, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, Value, cmd};
 
 /// The holder's name.
@@ -130,14 +130,8 @@ pub fn lease_of(replies: &[Value]) -> Result<LeaseReply, QueueError> {
         _ => return Err(QueueError::Unexpected("the lease")),
     };
     // What a new holder should know is of no use where it cannot be read.
-    let newest = scored_members(newest).unwrap_or_default().members;
-    Ok(LeaseReply {
-        holder,
-        lasts,
-        no_memory,
-        delivered: batches(delivered),
-        newest_s: newest.first().map(|Scored { score_s, .. }| *score_s),
-    })
+    let newest_s = first_score(newest).unwrap_or_default();
+    Ok(LeaseReply { holder, lasts, no_memory, delivered: batches(delivered), newest_s })
 }
 
 fn batches(reply: &Value) -> Vec<Vec<u8>> {
@@ -162,11 +156,15 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::redis::Codec;
+    use crate::protocol::redis::{Codec, Replies};
 
-    fn replies(bytes: &[u8], count: usize) -> Vec<Value> {
+    fn replies(bytes: &[u8], count: usize) -> Replies {
         let (mut codec, mut complete) = (Codec::default(), Vec::new());
-        codec.sent(count);
+        let mut request = Request::new();
+        for _ in 0..count {
+            request.push(&cmd("PING"));
+        }
+        codec.sent(&request);
         codec.receive(bytes, &mut complete).expect("replies");
         complete.remove(0)
     }

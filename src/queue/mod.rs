@@ -18,8 +18,7 @@ pub use lease::{
     LEASE, LeaseReply, give_back_lease, guard, guarded, lease_of, renew_lease, renewed, take_lease,
 };
 pub use reply::{
-    Found, Listed, QueueError, Scored, claimed_now, claims_there, queued, scored_members, size_of, survey_of,
-    transaction, values_of,
+    Listed, QueueError, claimed_now, claims_there, listed, queued, size_of, survey_of, transaction, values_of,
 };
 pub use wrapped::{
     Entry, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk, next_chunk_keys,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::claim::Survey;
 use super::lease::{WATCH_REPLIES, guarded};
 use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
-use crate::protocol::redis::{LATER, TOO_LONG, Value};
+use crate::protocol::redis::{Found, Replies, Strings, Value};
 
 /// What Redis answered is not what was asked for. Everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,33 +51,56 @@ impl QueueError {
     }
 }
 
-/// A member of a sorted set and its score.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scored {
-    /// The record's key; `None` where it is longer than any that is read.
-    pub member: Option<Vec<u8>>,
-    /// Unix seconds.
-    pub score_s: f64,
-}
-
-/// Members in their order, and whether more were asked for than there was room to read.
+/// Record keys and their scores, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listed {
-    /// From the first one on, without a gap.
-    pub members: Vec<Scored>,
-    /// Whether the list was cut short.
+    keys: Strings,
+    scores_s: Vec<f64>,
+    /// Whether more were asked for than there was room to read.
     pub is_cut: bool,
 }
 
-/// What a key's value is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Found {
-    /// The value.
-    Value(Vec<u8>),
-    /// There is none.
-    Nothing,
-    /// It is longer than any that is read.
-    TooLong,
+impl Listed {
+    /// Room for so many.
+    pub fn with_capacity(keys: usize) -> Listed {
+        Listed { keys: Strings::with_capacity(keys), scores_s: Vec::with_capacity(keys), is_cut: false }
+    }
+
+    /// Appends a key, `None` for one that is longer than any that is read, and its score in Unix seconds.
+    pub fn push(&mut self, key: Option<&[u8]>, score_s: f64) {
+        self.keys.push_missing(key.map_or(Found::TooLong, Found::Value));
+        self.scores_s.push(score_s);
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.scores_s.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.scores_s.is_empty()
+    }
+
+    /// The key at a position; `None` for one that is longer than any that is read, too.
+    #[inline]
+    pub fn key(&self, at: usize) -> Option<&[u8]> {
+        match self.keys.get(at) {
+            Some(Found::Value(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The score at a position, Unix seconds.
+    #[inline]
+    pub fn score_s(&self, at: usize) -> Option<f64> {
+        self.scores_s.get(at).copied()
+    }
+
+    /// The keys that are short enough to be named.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|at| self.key(at))
+    }
 }
 
 /// A score as Redis reads it back to the same double.
@@ -142,71 +165,80 @@ pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
     size(wrapped_keys, WRAPPED_METRICS.keys)?;
     size(wrapped_values, WRAPPED_METRICS.values)?;
     size(raw_values, RAW_METRICS.values)?;
-    let oldest = scored_members(oldest).map_err(|error| error.about(RAW_METRICS.keys))?;
+    let oldest_raw_s = first_score(oldest).map_err(|error| error.about(RAW_METRICS.keys))?;
     Ok(Survey {
         claimed: (size(claimed_keys, CLAIMED_METRICS.keys)?, size(claimed_values, CLAIMED_METRICS.values)?),
-        oldest_raw_s: oldest.members.first().map(|s| s.score_s),
+        oldest_raw_s,
     })
 }
 
-/// Members with scores, from `ZRANGE … WITHSCORES`.
+/// The score of the only member, from `ZRANGE … 0 0 WITHSCORES`.
+pub(super) fn first_score(reply: &Value) -> Result<Option<f64>, QueueError> {
+    const WHAT: QueueError = QueueError::Unexpected("ZRANGE WITHSCORES");
+    match ok(reply)? {
+        Value::Array(items) => match &items[..] {
+            [] => Ok(None),
+            [_, Value::BulkString(score)] => score_of(score).map(Some).ok_or(WHAT),
+            _ => Err(WHAT),
+        },
+        _ => Err(WHAT),
+    }
+}
+
+fn score_of(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The next packed list among the replies to [`super::key_chunk`], [`super::expired_keys`] or [`super::value_chunk`].
+fn next_list(replies: &mut Replies, what: &'static str) -> Result<Strings, QueueError> {
+    queued(replies)?;
+    replies.lists.pop_front().ok_or(QueueError::Unexpected(what))
+}
+
+/// The keys with their scores that [`super::key_chunk`] or [`super::expired_keys`] asked for: the next list among the
+/// replies.
 ///
 /// # Errors
-/// See [`QueueError`].
-pub fn scored_members(reply: &Value) -> Result<Listed, QueueError> {
-    const WHAT: QueueError = QueueError::Unexpected("ZRANGE WITHSCORES");
-    let Value::Array(items) = ok(reply)? else {
-        return Err(WHAT);
-    };
-    let mut listed = Listed::default();
-    for pair in items.chunks(2) {
-        let [member, score] = pair else {
-            return Err(WHAT);
+/// See [`QueueError`]. An error among the replies is one, whichever command it is about.
+pub fn listed(replies: &mut Replies) -> Result<Listed, QueueError> {
+    const WHAT: &str = "ZRANGE WITHSCORES";
+    let strings = next_list(replies, WHAT)?;
+    let mut listed = Listed::with_capacity(strings.len() / 2);
+    if !strings.len().is_multiple_of(2) {
+        return Err(QueueError::Unexpected(WHAT));
+    }
+    for at in (0..strings.len()).step_by(2) {
+        let key = match (strings.get(at), strings.get(at + 1)) {
+            (Some(Found::Later), _) | (_, Some(Found::Later)) => {
+                listed.is_cut = true;
+                break;
+            }
+            (Some(Found::Value(key)), _) => Some(key),
+            (Some(Found::TooLong), _) => None,
+            _ => return Err(QueueError::Unexpected(WHAT)),
         };
-        if is_left(member, LATER) || is_left(score, LATER) {
-            listed.is_cut = true;
-            break;
-        }
-        let member = match member {
-            Value::BulkString(member) => Some(member.clone()),
-            member if is_left(member, TOO_LONG) => None,
-            _ => return Err(WHAT),
+        let score_s = match strings.get(at + 1) {
+            Some(Found::Value(score)) => score_of(score),
+            _ => None,
         };
-        let Value::BulkString(score) = score else {
-            return Err(WHAT);
-        };
-        let score_s = std::str::from_utf8(score).ok().and_then(|s| s.parse().ok()).ok_or(WHAT)?;
-        listed.members.push(Scored { member, score_s });
+        listed.push(key, score_s.ok_or(QueueError::Unexpected(WHAT))?);
     }
     Ok(listed)
 }
 
-/// Whether the sieve left this in place of something.
-fn is_left(value: &Value, code: &str) -> bool {
-    matches!(value, Value::ServerError(error) if error.code() == code)
-}
-
-/// The values of `HMGET`, in the order of the keys. Where there was no room for all of them, the last ones are
-/// missing and have to be asked for again.
+/// The values that [`super::value_chunk`] asked for, in the order of the keys: the next list among the replies. Those
+/// from the first [`Found::Later`] on have to be asked for again: `(values, how many came)`.
 ///
 /// # Errors
 /// See [`QueueError`].
-pub fn values_of(reply: Value, keys: usize) -> Result<Vec<Found>, QueueError> {
-    const WHAT: QueueError = QueueError::Unexpected("HMGET");
-    ok(&reply)?;
-    let Value::Array(items) = reply else {
-        return Err(WHAT);
-    };
-    if items.len() != keys {
-        return Err(WHAT);
+pub fn values_of(replies: &mut Replies, keys: usize) -> Result<(Strings, usize), QueueError> {
+    const WHAT: &str = "HMGET";
+    let values = next_list(replies, WHAT)?;
+    if values.len() != keys {
+        return Err(QueueError::Unexpected(WHAT));
     }
-    let found = |item| match item {
-        Value::BulkString(bytes) => Ok(Found::Value(bytes)),
-        Value::Nil => Ok(Found::Nothing),
-        item if is_left(&item, TOO_LONG) => Ok(Found::TooLong),
-        _ => Err(WHAT),
-    };
-    items.into_iter().take_while(|item| !is_left(item, LATER)).map(found).collect()
+    let came = values.iter().position(|found| found == Found::Later).unwrap_or(keys);
+    Ok((values, came))
 }
 
 /// Checks that the commands of an unfinished transaction were accepted.
@@ -259,13 +291,23 @@ pub fn claimed_now(replies: &[Value]) -> Result<(bool, bool), QueueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::redis::{Codec, cmd};
+    use crate::protocol::redis::{Codec, Request, Room, cmd};
+
+    fn replies(request: &Request, bytes: &[u8]) -> Replies {
+        let (mut codec, mut complete) = (Codec::default(), Vec::new());
+        codec.sent(request);
+        codec.receive(bytes, &mut complete).expect("a reply");
+        complete.remove(0)
+    }
 
     fn parsed(bytes: &[u8]) -> Value {
-        let (mut codec, mut complete) = (Codec::default(), Vec::new());
-        codec.sent(1);
-        codec.receive(bytes, &mut complete).expect("a reply");
-        complete.remove(0).remove(0)
+        replies(Request::new().push(&cmd("PING")), bytes).into_values().remove(0)
+    }
+
+    fn packed(bytes: &[u8]) -> Replies {
+        let mut request = Request::new();
+        request.push(&cmd("ZRANGE")).pack().limit(Room { bulk_bytes_max: 30, total_bytes_max: 40 });
+        replies(&request, bytes)
     }
 
     #[test]
@@ -283,28 +325,41 @@ mod tests {
 
     #[test]
     fn scores_keep_their_value() {
-        let members = scored_members(&parsed(
-            b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n",
-        ));
-        let members = members.expect("pairs").members;
-        assert_eq!(score_text(members[0].score_s), "1600000000.015625");
-        assert_eq!(score_text(members[1].score_s), "+inf");
-        assert!(scored_members(&parsed(b"*1\r\n$1\r\na\r\n")).is_err());
-        assert!(scored_members(&parsed(b"*2\r\n$1\r\na\r\n$1\r\nx\r\n")).is_err());
+        let bytes = b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n";
+        let listed = listed(&mut packed(bytes)).expect("pairs");
+        assert_eq!(score_text(listed.score_s(0).unwrap()), "1600000000.015625");
+        assert_eq!(score_text(listed.score_s(1).unwrap()), "+inf");
+        assert_eq!(listed.keys().collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!((listed.len(), listed.score_s(2)), (2, None));
+        assert_eq!(first_score(&parsed(b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n")), Ok(Some(1.5)));
+        assert_eq!(first_score(&parsed(b"*0\r\n")), Ok(None));
+    }
+
+    #[test]
+    fn a_list_of_another_shape_is_an_error() {
+        for bytes in
+            [&b"*1\r\n$1\r\na\r\n"[..], b"*2\r\n$1\r\na\r\n$1\r\nx\r\n", b"*-1\r\n", b"-WRONGTYPE no\r\n"]
+        {
+            assert!(listed(&mut packed(bytes)).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+        assert!(values_of(&mut packed(b"-WRONGTYPE no\r\n"), 1).is_err());
+        assert!(values_of(&mut packed(b"*1\r\n$1\r\na\r\n"), 2).is_err());
     }
 
     #[test]
     fn what_the_sieve_left_out_is_told_apart() {
-        let listed = scored_members(&parsed(
-            b"*6\r\n-TOOLONG 9 bytes\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n-LATER 3 bytes\r\n-LATER 1 bytes\r\n",
-        ));
-        let listed = listed.expect("pairs");
-        let members: Vec<_> = listed.members.iter().map(|s| s.member.as_deref()).collect();
-        assert_eq!((members, listed.is_cut), (vec![None, Some(&b"b"[..])], true));
-        let values = parsed(b"*4\r\n$1\r\na\r\n-TOOLONG 9 bytes\r\n$-1\r\n-LATER 1 bytes\r\n");
-        let found = values_of(values, 4).expect("values");
-        assert_eq!(found, [Found::Value(b"a".to_vec()), Found::TooLong, Found::Nothing]);
-        assert!(values_of(parsed(b"*1\r\n-WRONGTYPE no\r\n"), 1).is_err());
+        let long = "a".repeat(31);
+        let text = format!(
+            "*6\r\n$31\r\n{long}\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n$30\r\n{}\r\n$30\r\n{0}\r\n",
+            "c".repeat(30)
+        );
+        let listed = listed(&mut packed(text.as_bytes())).expect("pairs");
+        assert_eq!((listed.key(0), listed.key(1), listed.len()), (None, Some(&b"b"[..]), 2));
+        assert!(listed.is_cut);
+        let text =
+            format!("*4\r\n$30\r\n{}\r\n$31\r\n{long}\r\n$-1\r\n$11\r\n12345678901\r\n", "c".repeat(30));
+        let (values, came) = values_of(&mut packed(text.as_bytes()), 4).expect("values");
+        assert_eq!((values.get(1), values.get(2), came), (Some(Found::TooLong), Some(Found::Nothing), 3));
     }
 
     #[test]
@@ -315,6 +370,5 @@ mod tests {
         assert_eq!(claimed_now(&replies(b"*-1\r\n")), Err(QueueError::Touched));
         assert!(claimed_now(&replies(b"*2\r\n:1\r\n-READONLY no\r\n")).is_err());
         assert!(claimed_now(&replies(b"-EXECABORT discarded\r\n")).is_err());
-        let _ = cmd("PING");
     }
 }

@@ -1,7 +1,7 @@
 //! A wrapped queue: what is ready to be released.
 
 use super::reply::score_text;
-use super::{DELIVERED_METRICS, Queue, Scored, WRAPPED_METRICS};
+use super::{DELIVERED_METRICS, Queue, WRAPPED_METRICS};
 use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, REPLY_BYTES_MAX, REQUEST_KEY_BYTES_MAX};
 use crate::protocol::redis::{Request, Room, cmd};
 
@@ -54,6 +54,7 @@ pub fn expired_keys(queue: Queue, cutoff_s: f64, count: usize) -> Request {
             .arg(0)
             .arg(count),
     );
+    request.pack();
     request
 }
 
@@ -66,7 +67,7 @@ pub fn queue_size(queue: Queue) -> Request {
 
 /// Asks for `count` keys from a rank on, oldest first.
 pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize) {
-    request.push(cmd("ZRANGE").arg(queue.keys).arg(rank).arg(rank + count - 1).arg("WITHSCORES"));
+    request.push(cmd("ZRANGE").arg(queue.keys).arg(rank).arg(rank + count - 1).arg("WITHSCORES")).pack();
 }
 
 /// Asks for the values of keys, at least one, none longer than `value_bytes_max`; those that find no room are asked
@@ -82,8 +83,10 @@ pub fn value_chunk<'a>(
     for key in keys {
         command.arg(key);
     }
-    request.push(&command);
-    request.limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
+    request
+        .push(&command)
+        .pack()
+        .limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
 }
 
 /// How many of the keys fit one request, `keys_max` at most: keys may be of any length. At least one.
@@ -146,13 +149,6 @@ pub fn acknowledge_without_memory<'a>(queue: Queue, keys: impl Iterator<Item = &
     let mut request = Request::new();
     request.push(&eval).push(&cmd("UNWATCH"));
     request
-}
-
-impl Scored {
-    /// The keys of scored members that are short enough to be named.
-    pub fn members(list: &[Scored]) -> impl Iterator<Item = &[u8]> {
-        list.iter().filter_map(|scored| scored.member.as_deref())
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use mio::{Registry, Token};
 
 use super::connection::{Connection, Endpoint, Progress, Received};
 use crate::limits::{REDIS_BACKOFF_S, REDIS_READ_BYTES_PER_TURN, REDIS_REPLY_S};
-use crate::protocol::redis::{Codec, Request, Value};
+use crate::protocol::redis::{Codec, Replies, Request, Value};
 use crate::release::{Backoff, Random};
 
 /// What the link reports.
@@ -20,7 +20,7 @@ pub enum LinkEvent {
     /// The connection is lost or was not made; an attempt follows by itself.
     Down(String),
     /// The replies to the oldest request.
-    Replies(Vec<Value>),
+    Replies(Replies),
 }
 
 /// The link. It owns `token` and the next one.
@@ -166,13 +166,13 @@ impl RedisLink {
 
 impl Session {
     fn send(&mut self, request: &Request, now: Instant) -> Result<(), String> {
-        self.codec.sent_with(request.replies(), request.room());
+        self.codec.sent(request);
         self.reply_due.get_or_insert(now + Duration::from_secs(REDIS_REPLY_S));
         self.connection.send(request.bytes()).map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Reads what has come, within a turn's budget; true when there is more.
-    fn receive(&mut self, now: Instant, complete: &mut Vec<Vec<Value>>) -> Result<bool, String> {
+    fn receive(&mut self, now: Instant, complete: &mut Vec<Replies>) -> Result<bool, String> {
         self.connection.flush().map_err(|error| error.to_string())?;
         let mut bytes = Vec::new();
         let received = self

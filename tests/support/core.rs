@@ -7,7 +7,7 @@ use chouette_iot::agent::{Action, Agent, Answer, Event, Mode, Now, Settings, Str
 use chouette_iot::aggregate::{HistogramOptions, WRAPPERS};
 use chouette_iot::collect::{CollectError, Collector, Gauge, Reading};
 use chouette_iot::metric::{Number, Tags};
-use chouette_iot::protocol::redis::{Codec, Request, Value};
+use chouette_iot::protocol::redis::{Codec, Found, Replies, Request, Strings};
 use chouette_iot::runtime::host_root::HostRoot;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read as _, Write as _};
@@ -56,7 +56,7 @@ pub struct Command {
     pub name: String,
     /// The name among them.
     pub arguments: usize,
-    /// Of the largest value in its reply, where that is a list.
+    /// Of the strings in its reply, where that is a list of them.
     pub reply_bytes: usize,
 }
 
@@ -175,7 +175,7 @@ impl Core {
         self.now.mono = mono;
     }
 
-    fn ask_redis(&mut self, request: &Request) -> Vec<Value> {
+    fn ask_redis(&mut self, request: &Request) -> Replies {
         let bytes = request.bytes();
         let (stream, codec) = self.redis.as_mut().expect("Redis is there");
         self.request_bytes_max = self.request_bytes_max.max(bytes.len());
@@ -183,7 +183,7 @@ impl Core {
         let sent = bytes.to_vec();
         // Both at once: Redis replies while it still reads.
         let writing = std::thread::spawn(move || sender.write_all(&sent).unwrap());
-        codec.sent_with(request.replies(), request.room());
+        codec.sent(request);
         let (mut complete, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
         while complete.is_empty() {
             let read = stream.read(&mut chunk).unwrap();
@@ -192,24 +192,23 @@ impl Core {
         }
         writing.join().unwrap();
         let replies = complete.remove(0);
-        let names = commands(bytes).into_iter();
-        self.commands.extend(names.zip(&replies).map(|((name, arguments), reply)| Command {
+        let mut lists = replies.lists.iter();
+        let mut list_bytes = |name: &str| match name {
+            "HMGET" | "ZRANGE" | "ZRANGEBYSCORE" if request.packs() => lists.next().map_or(0, bytes_of),
+            _ => 0,
+        };
+        self.commands.extend(commands(bytes).into_iter().map(|(name, arguments)| Command {
+            reply_bytes: list_bytes(&name),
             name,
             arguments,
-            reply_bytes: match reply {
-                Value::Array(items) => items.iter().map(bulk_bytes).sum(),
-                _ => 0,
-            },
         }));
         replies
     }
 }
 
-fn bulk_bytes(value: &Value) -> usize {
-    match value {
-        Value::BulkString(bytes) => bytes.len(),
-        _ => 0,
-    }
+fn bytes_of(list: &Strings) -> usize {
+    let bytes = |found| if let Found::Value(bytes) = found { bytes.len() } else { 0 };
+    list.iter().map(bytes).sum()
 }
 
 /// Name and number of arguments of each command in a request.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::wire::{bulk, commands, int, list, parsed, with_scores};
+use super::wire::{bulk, commands, int, list, replies_to, with_scores};
 use crate::metric::json::Reader;
-use crate::protocol::redis::{Request, Value};
+use crate::protocol::redis::{Replies, Request};
 use crate::queue::{LEASE, Queue, WRAPPED_LOGS, WRAPPED_METRICS};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +39,7 @@ const WRITES: [&str; 13] = [
 /// One client's connection.
 #[derive(Default)]
 struct Session {
-    sent: VecDeque<Vec<Args>>,
+    sent: VecDeque<Request>,
     transaction: Option<Vec<Args>>,
     watched: BTreeMap<String, u64>,
     aborted: bool,
@@ -67,13 +67,15 @@ pub struct FakeRedis {
 
 impl FakeRedis {
     pub fn send(&mut self, client: usize, request: Request) {
-        self.sessions.entry(client).or_default().sent.push_back(commands(request.bytes()));
+        self.sessions.entry(client).or_default().sent.push_back(request);
     }
 
     /// Carries out the oldest request of a client under way.
-    pub fn execute_next(&mut self, client: usize) -> Option<Vec<Value>> {
-        let commands = self.sessions.entry(client).or_default().sent.pop_front()?;
-        Some(commands.into_iter().map(|command| parsed(&self.execute(client, command))).collect())
+    pub fn execute_next(&mut self, client: usize) -> Option<Replies> {
+        let request = self.sessions.entry(client).or_default().sent.pop_front()?;
+        let commands = commands(request.bytes()).into_iter();
+        let bytes: Vec<u8> = commands.flat_map(|command| self.execute(client, command)).collect();
+        Some(replies_to(&request, &bytes))
     }
 
     pub fn disconnect(&mut self, client: usize) {

@@ -1,13 +1,13 @@
 //! The Redis protocol as the server speaks it.
 
 use super::redis::Args;
-use crate::protocol::redis::{Codec, Value};
+use crate::protocol::redis::{Codec, Replies, Request};
 
-pub fn parsed(reply: &[u8]) -> Value {
+pub fn replies_to(request: &Request, bytes: &[u8]) -> Replies {
     let (mut codec, mut complete) = (Codec::default(), Vec::new());
-    codec.sent(1);
-    codec.receive(reply, &mut complete).expect("a reply");
-    complete.remove(0).remove(0)
+    codec.sent(request);
+    codec.receive(bytes, &mut complete).expect("replies");
+    complete.remove(0)
 }
 
 pub fn commands(mut bytes: &[u8]) -> Vec<Args> {

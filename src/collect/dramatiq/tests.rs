@@ -51,10 +51,10 @@ fn step(cursor: &str, keys: &[&str]) -> Vec<Value> {
 /// An error as the codec hands it over.
 fn refusal(line: &str) -> Value {
     let mut codec = crate::protocol::redis::Codec::default();
-    codec.sent(1);
+    codec.sent(crate::protocol::redis::Request::new().push(&crate::protocol::redis::cmd("SCAN")));
     let mut complete = Vec::new();
     codec.receive(format!("-{line}\r\n").as_bytes(), &mut complete).unwrap();
-    complete.remove(0).remove(0)
+    complete.remove(0).into_values().remove(0)
 }
 
 #[test]

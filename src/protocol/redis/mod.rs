@@ -4,20 +4,26 @@
 //! Format: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
 //! The parser limits neither the size of a reply nor what it allocates for one, so a sieve before it keeps out what
-//! a request has no [`Room`] for, and whatever is no RESP2. After an error the connection must be dropped: where the next reply starts is unknown.
+//! a request has no [`Room`] for, and whatever is no RESP2. Lists of strings, which are nearly all of what comes, go by
+//! the parser and are handed over packed ([`Strings`]) where the request says so. After an error the connection must be
+//! dropped: where the next reply starts is unknown.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Deref;
 
 pub use redis::{Cmd, ErrorKind, Value, cmd};
 
+mod framing;
 mod sieve;
+mod strings;
 
-pub use sieve::{LATER, Room, TOO_LONG};
+pub use sieve::{Room, TOO_LONG};
+pub use strings::{Found, Strings};
 
 use crate::limits::REPLY_BYTES_MAX;
-use sieve::Sieve;
+use sieve::{Passed, Sieve};
 
 /// What a request has room for that asks for nothing large.
 const USUAL_ROOM: Room = Room { bulk_bytes_max: REPLY_BYTES_MAX, total_bytes_max: REPLY_BYTES_MAX };
@@ -28,6 +34,7 @@ pub struct Request {
     bytes: Vec<u8>,
     replies: usize,
     room: Option<Room>,
+    packs: bool,
 }
 
 /// Without what is sent, which may be a password.
@@ -66,6 +73,17 @@ impl Request {
         self
     }
 
+    /// Has lists of strings among the replies handed over packed.
+    pub fn pack(&mut self) -> &mut Request {
+        self.packs = true;
+        self
+    }
+
+    /// Whether lists of strings are handed over packed.
+    pub fn packs(&self) -> bool {
+        self.packs
+    }
+
     /// How much is read of the replies.
     pub fn room(&self) -> Room {
         self.room.unwrap_or(USUAL_ROOM)
@@ -94,29 +112,59 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
+/// The replies to one request.
+///
+/// As a slice it is the replies that are not packed, all of them where the request does not [`Request::pack`].
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Replies {
+    values: Vec<Value>,
+    /// Packed lists, in their order.
+    pub lists: VecDeque<Strings>,
+}
+
+impl Deref for Replies {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+impl From<Vec<Value>> for Replies {
+    fn from(values: Vec<Value>) -> Replies {
+        Replies { values, lists: VecDeque::new() }
+    }
+}
+
+impl Replies {
+    /// The replies, none of which may be packed.
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
+    fn count(&self) -> usize {
+        self.values.len() + self.lists.len()
+    }
+}
+
 /// Matches the replies of one connection to the requests sent on it.
 #[derive(Default)]
 pub struct Codec {
     sieve: Sieve,
     parser: redis::Parser,
-    pending: VecDeque<Pending>,
+    pending: Pending,
 }
 
-struct Pending {
-    expected: usize,
-    got: Vec<Value>,
-}
+/// Requests whose replies are due, oldest first: how many replies, and those that came.
+type Pending = VecDeque<(usize, Replies)>;
 
 impl Codec {
-    /// Notes that a request with so many replies was sent. At least one.
-    pub fn sent(&mut self, replies: usize) {
-        self.sent_with(replies, USUAL_ROOM);
-    }
-
-    /// The same with bounds of its own.
-    pub fn sent_with(&mut self, replies: usize, room: Room) {
-        self.sieve.expect(replies.max(1), room);
-        self.pending.push_back(Pending { expected: replies.max(1), got: Vec::with_capacity(replies) });
+    /// Notes that a request was sent. One without a command has no reply.
+    pub fn sent(&mut self, request: &Request) {
+        if request.replies() > 0 {
+            self.sieve.expect(request.replies(), request.room(), request.packs());
+            self.pending.push_back((request.replies(), Replies::default()));
+        }
     }
 
     /// Requests whose replies are not complete.
@@ -128,35 +176,49 @@ impl Codec {
     ///
     /// # Errors
     /// The bytes are no reply, or one that nothing was sent for.
-    pub fn receive(&mut self, bytes: &[u8], complete: &mut Vec<Vec<Value>>) -> Result<(), CodecError> {
+    pub fn receive(&mut self, bytes: &[u8], complete: &mut Vec<Replies>) -> Result<(), CodecError> {
         let Codec { sieve, parser, pending } = self;
-        sieve.sift(bytes, &mut |bytes| parse(parser, pending, bytes, complete))
+        sieve.sift(bytes, &mut |passed| match passed {
+            Passed::Bytes(bytes) => parse(parser, pending, bytes, complete),
+            Passed::List(strings) => came(pending, complete, |replies| replies.lists.push_back(strings)),
+        })
     }
 }
 
 fn parse(
     parser: &mut redis::Parser,
-    pending: &mut VecDeque<Pending>,
+    pending: &mut Pending,
     bytes: &[u8],
-    complete: &mut Vec<Vec<Value>>,
+    complete: &mut Vec<Replies>,
 ) -> Result<(), CodecError> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
     let mut feed = Feed(bytes);
     loop {
         match parser.parse_value(&mut feed) {
-            Ok(value) => {
-                let Some(first) = pending.front_mut() else {
-                    return Err(CodecError("a reply nothing was sent for".to_owned()));
-                };
-                first.got.push(value);
-                if first.got.len() == first.expected {
-                    complete.extend(pending.pop_front().map(|p| p.got));
-                }
-            }
+            Ok(value) => came(pending, complete, |replies| replies.values.push(value))?,
             // `is_timeout` is how the crate calls `WouldBlock`: the feed has run dry.
             Err(error) if error.is_timeout() => return Ok(()),
             Err(error) => return Err(CodecError(error.to_string())),
         }
     }
+}
+
+/// A reply has come, and perhaps it is a request's last.
+fn came(
+    pending: &mut Pending,
+    complete: &mut Vec<Replies>,
+    add: impl FnOnce(&mut Replies),
+) -> Result<(), CodecError> {
+    let Some((expected, replies)) = pending.front_mut() else {
+        return Err(CodecError("a reply nothing was sent for".to_owned()));
+    };
+    add(replies);
+    if replies.count() == *expected {
+        complete.extend(pending.pop_front().map(|(_, replies)| replies));
+    }
+    Ok(())
 }
 
 /// A reader that says `WouldBlock` when it has run dry: `Ok(0)` would mean the end of the stream.
@@ -177,11 +239,19 @@ mod tests {
 
     const REPLIES: &[u8] = b"+OK\r\n*2\r\n$3\r\nfoo\r\n*-1\r\n:42\r\n-OOM command not allowed\r\n$-1\r\n*1\r\n*2\r\n$0\r\n\r\n+1.5\r\n";
 
-    fn all_at(step: usize) -> Vec<Vec<Value>> {
+    fn pings(count: usize) -> Request {
+        let mut request = Request::new();
+        for _ in 0..count {
+            request.push(&cmd("PING"));
+        }
+        request
+    }
+
+    fn all_at(step: usize) -> Vec<Replies> {
         let mut codec = Codec::default();
-        codec.sent(2);
-        codec.sent(3);
-        codec.sent(1);
+        codec.sent(&pings(2));
+        codec.sent(&pings(3));
+        codec.sent(&pings(1));
         let mut complete = Vec::new();
         for piece in REPLIES.chunks(step) {
             codec.receive(piece, &mut complete).expect("well-formed replies");
@@ -193,7 +263,7 @@ mod tests {
     #[test]
     fn replies_are_the_same_however_they_are_cut() {
         let whole = all_at(REPLIES.len());
-        assert_eq!(whole.iter().map(Vec::len).collect::<Vec<_>>(), [2, 3, 1]);
+        assert_eq!(whole.iter().map(|replies| replies.len()).collect::<Vec<_>>(), [2, 3, 1]);
         assert_eq!(whole[0][0], Value::Okay);
         assert_eq!(whole[0][1], Value::Array(vec![Value::BulkString(b"foo".to_vec()), Value::Nil]));
         assert!(matches!(&whole[1][1], Value::ServerError(e) if e.code() == "OOM"), "{:?}", whole[1][1]);
@@ -210,12 +280,14 @@ mod tests {
             bytes.extend_from_slice(format!("${}\r\n{text}\r\n", text.len()).as_bytes());
         }
         let mut codec = Codec::default();
-        codec.sent(1);
+        codec.sent(&pings(1));
         let mut complete = Vec::new();
         for piece in bytes.chunks(7) {
             codec.receive(piece, &mut complete).expect("well-formed reply");
         }
-        let Some(Value::Array(values)) = complete.pop().and_then(|mut r| r.pop()) else { panic!("no array") };
+        let Some(Value::Array(values)) = complete.pop().and_then(|r| r.into_values().pop()) else {
+            panic!("no array")
+        };
         assert_eq!(values.len(), 1000);
         assert_eq!(values[999], Value::BulkString("value-999".repeat(20).into_bytes()));
     }
@@ -224,17 +296,45 @@ mod tests {
     fn what_nobody_asked_to_be_large_is_not_read() {
         let long = format!("${}\r\n{}\r\n", REPLY_BYTES_MAX + 1, "a".repeat(REPLY_BYTES_MAX + 1));
         let mut codec = Codec::default();
-        codec.sent(1);
+        codec.sent(&pings(1));
         let mut complete = Vec::new();
         codec.receive(long.as_bytes(), &mut complete).expect("a reply");
         assert!(matches!(&complete[0][0], Value::ServerError(error) if error.code() == TOO_LONG));
     }
 
     #[test]
+    fn lists_are_packed_where_the_request_says_so() {
+        let mut request = pings(4);
+        request.pack().limit(Room { bulk_bytes_max: 5, total_bytes_max: 8 });
+        let bytes = b":7\r\n*6\r\n$2\r\n\r\n\r\n$-1\r\n$9\r\n123456789\r\n$0\r\n\r\n$5\r\n12345\r\n$4\r\n1234\r\n*0\r\n-ERR no\r\n";
+        for step in 1..=bytes.len() {
+            let (mut codec, mut complete) = (Codec::default(), Vec::new());
+            codec.sent(&request);
+            for piece in bytes.chunks(step) {
+                codec.receive(piece, &mut complete).expect("well-formed replies");
+            }
+            assert_eq!(codec.in_flight(), 0);
+            let replies = complete.pop().expect("replies");
+            assert!(matches!(&replies[..], [Value::Int(7), Value::ServerError(_)]), "{replies:?}");
+            let list: Vec<_> = replies.lists[0].iter().collect();
+            let value = |text: &'static str| Found::Value(text.as_bytes());
+            let expected =
+                [value("\r\n"), Found::Nothing, Found::TooLong, value(""), value("12345"), Found::Later];
+            assert_eq!(list, expected, "pieces of {step} bytes");
+            assert!(replies.lists[1].is_empty() && replies.lists.len() == 2);
+        }
+        for bytes in [&b"*1\r\n:1\r\n"[..], b"*1\r\n*0\r\n", b"*1\r\n$1\r\nabc", b"*1\r\n$1\r\na\rb"] {
+            let mut codec = Codec::default();
+            codec.sent(&request);
+            assert!(codec.receive(bytes, &mut Vec::new()).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
     fn what_is_no_reply_is_an_error() {
         for bytes in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"$abc\r\n", b"+OK\r\n+OK\r\n"] {
             let mut codec = Codec::default();
-            codec.sent(1);
+            codec.sent(&pings(1));
             assert!(codec.receive(bytes, &mut Vec::new()).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }

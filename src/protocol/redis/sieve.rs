@@ -3,19 +3,19 @@
 //! It follows the framing of the protocol, without copying, and lets through what a request has room for. A bulk
 //! string beyond that is passed over as it comes, and an error stands in its place: [`TOO_LONG`] where it is longer
 //! than any that is wanted, [`LATER`] where there is no more room, so that it has to be asked for again.
+//!
+//! A list of strings that is to be packed does not go to the parser: following the framing is all there is to it.
 
 use std::collections::VecDeque;
 
-use super::CodecError;
-use crate::limits::{REPLY_DEPTH_MAX, REPLY_ELEMENTS_MAX, REPLY_LINE_BYTES_MAX};
+use super::framing::{HEADER_BYTES_MAX, bad_length, header_of, line_end, pack};
+use super::{CodecError, Found, Strings};
+use crate::limits::{CHUNK_KEYS, REPLY_DEPTH_MAX, REPLY_ELEMENTS_MAX, REPLY_LINE_BYTES_MAX};
 
 /// The code of the error in place of what is too long.
 pub const TOO_LONG: &str = "TOOLONG";
 /// The code of the error in place of what found no room.
-pub const LATER: &str = "LATER";
-
-/// Most bytes of the header of a bulk string or array.
-const HEADER_BYTES_MAX: usize = 32;
+const LATER: &str = "LATER";
 
 /// How much a request wants to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,32 @@ pub struct Room {
 struct Expected {
     replies: usize,
     room: Room,
+    /// Whether lists of strings are packed.
+    packs: bool,
     taken_bytes: usize,
     is_full: bool,
+}
+
+/// What the sieve lets through.
+pub(super) enum Passed<'a> {
+    /// Bytes for the parser.
+    Bytes(&'a [u8]),
+    /// A whole list.
+    List(Strings),
+}
+
+/// Takes what the sieve lets through.
+pub(super) trait Pass: FnMut(Passed<'_>) -> Result<(), CodecError> {}
+impl<F: FnMut(Passed<'_>) -> Result<(), CodecError>> Pass for F {}
+
+/// What a header says of what follows it.
+enum Judgement {
+    /// It goes on as it is, to the parser or into the list.
+    Taken,
+    /// An element of a list, which has to be packed, begins.
+    Packed,
+    /// It is passed over; this stands for it.
+    PassedOver { code: &'static str, bytes: usize },
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -59,72 +83,81 @@ pub(super) struct Sieve {
     open: Vec<usize>,
     /// The beginning of a header whose end has not come.
     header: Vec<u8>,
+    /// The list that is being packed.
+    packing: Option<Strings>,
 }
 
 impl Sieve {
     /// A request with so many replies, at least one, was sent.
-    pub fn expect(&mut self, replies: usize, room: Room) {
-        self.expected.push_back(Expected { replies, room, taken_bytes: 0, is_full: false });
+    pub fn expect(&mut self, replies: usize, room: Room, packs: bool) {
+        self.expected.push_back(Expected { replies, room, packs, taken_bytes: 0, is_full: false });
     }
 
-    /// Gives `pass` what the parser is to see of `bytes`, in order.
-    pub fn sift(
-        &mut self,
-        bytes: &[u8],
-        pass: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
+    /// Gives `pass` what comes out of `bytes`, in order.
+    pub fn sift(&mut self, bytes: &[u8], pass: &mut impl Pass) -> Result<(), CodecError> {
+        // Bytes from `from` on are for the parser and were not passed yet.
         let (mut from, mut at) = (0, 0);
-        let run = |from: usize, at: usize| bytes.get(from..at).unwrap_or_default();
+        let run = |from: usize, at: usize| Passed::Bytes(bytes.get(from..at).unwrap_or_default());
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.state {
-                State::Start if matches!(rest.first(), Some(b'$' | b'*')) => self.state = State::Header,
-                State::Start if matches!(rest.first(), Some(b'+' | b'-' | b':')) => {
-                    self.state = State::Line(0, false)
-                }
-                State::Start => return Err(CodecError("a type that is none of RESP2".to_owned())),
+                State::Start => self.start(rest)?,
                 State::Line(seen, after_cr) => at += self.follow_line(rest, seen, after_cr)?,
                 State::Bulk(left) => {
-                    at += left.min(rest.len());
-                    self.state = State::Bulk(left.saturating_sub(rest.len()));
-                    self.end_if_whole(left, rest.len())?;
+                    let came = left.min(rest.len());
+                    at += came;
+                    if let Some(list) = &mut self.packing {
+                        pack(list, rest.get(..came).unwrap_or_default(), left)?;
+                        from = at;
+                    }
+                    self.state = State::Bulk(left - came);
+                    self.end_if_whole(left, came, pass)?;
                 }
                 State::Skip(left) => {
-                    at += left.min(rest.len());
+                    let came = left.min(rest.len());
+                    at += came;
                     from = at;
-                    self.state = State::Skip(left.saturating_sub(rest.len()));
-                    self.end_if_whole(left, rest.len())?;
+                    self.state = State::Skip(left - came);
+                    self.end_if_whole(left, came, pass)?;
                 }
-                State::Header => match line_end(rest) {
-                    Some(end) if self.header.is_empty() => {
-                        let instead = self.judge(rest.get(..end).unwrap_or_default())?;
-                        if let Some(instead) = instead {
+                State::Header => {
+                    let end = line_end(rest);
+                    let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+                    if end.is_some() && self.header.is_empty() {
+                        // Where it is passed on, it goes with what is around it.
+                        let judgement = self.judge(piece)?;
+                        if !matches!(judgement, Judgement::Taken) {
                             pass(run(from, at))?;
-                            pass(instead.as_bytes())?;
-                            from = at + end;
+                            from = at + piece.len();
                         }
-                        at += end;
-                    }
-                    end => {
+                        at += piece.len();
+                        self.carry_out(judgement, &[], pass)?;
+                    } else {
                         pass(run(from, at))?;
-                        at += end.unwrap_or(rest.len());
+                        at += piece.len();
                         from = at;
-                        self.go_on_with_header(
-                            rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(),
-                            pass,
-                        )?;
+                        self.go_on_with_header(piece, pass)?;
                     }
-                },
+                }
             }
         }
         pass(run(from, at))
     }
 
+    fn start(&mut self, rest: &[u8]) -> Result<(), CodecError> {
+        self.state = match rest.first() {
+            Some(b'$') => State::Header,
+            _ if self.packing.is_some() => {
+                return Err(CodecError("a list with what is no string".to_owned()));
+            }
+            Some(b'*') => State::Header,
+            Some(b'+' | b'-' | b':') => State::Line(0, false),
+            _ => return Err(CodecError("a type that is none of RESP2".to_owned())),
+        };
+        Ok(())
+    }
+
     /// A header that comes in pieces is held back until its end has come.
-    fn go_on_with_header(
-        &mut self,
-        piece: &[u8],
-        pass: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
+    fn go_on_with_header(&mut self, piece: &[u8], pass: &mut impl Pass) -> Result<(), CodecError> {
         self.header.extend_from_slice(piece);
         if self.header.len() > HEADER_BYTES_MAX {
             return Err(bad_length());
@@ -133,10 +166,25 @@ impl Sieve {
             return Ok(());
         }
         let header = std::mem::take(&mut self.header);
-        match self.judge(&header)? {
-            Some(instead) => pass(instead.as_bytes()),
-            None => pass(&header),
+        let judgement = self.judge(&header)?;
+        self.carry_out(judgement, &header, pass)
+    }
+
+    fn carry_out(
+        &mut self,
+        judgement: Judgement,
+        header: &[u8],
+        pass: &mut impl Pass,
+    ) -> Result<(), CodecError> {
+        match judgement {
+            Judgement::Taken => pass(Passed::Bytes(header))?,
+            Judgement::Packed => {}
+            Judgement::PassedOver { code, bytes } => {
+                pass(Passed::Bytes(format!("-{code} {bytes} bytes\r\n").as_bytes()))?;
+            }
         }
+        // An empty list, or one whose last element is none.
+        self.hand_over_list(pass)
     }
 
     fn follow_line(&mut self, rest: &[u8], seen: usize, after_cr: bool) -> Result<usize, CodecError> {
@@ -155,50 +203,78 @@ impl Sieve {
         Ok(line.len())
     }
 
-    /// Takes in a header; gives the error that stands for what follows if that is passed over.
-    fn judge(&mut self, header: &[u8]) -> Result<Option<String>, CodecError> {
+    /// Takes in a header.
+    fn judge(&mut self, header: &[u8]) -> Result<Judgement, CodecError> {
         if header.len() > HEADER_BYTES_MAX {
             return Err(bad_length());
         }
         let (kind, length) = header_of(header)?;
-        let Ok(length) = usize::try_from(length) else {
-            // There is none.
-            return self.end_element().map(|()| None);
+        let Some(length) = length else {
+            let judgement = self.note_missing(Found::Nothing).unwrap_or(Judgement::Taken);
+            return self.end_element().map(|()| judgement);
         };
         if kind == b'*' {
-            if length > REPLY_ELEMENTS_MAX || self.open.len() >= REPLY_DEPTH_MAX {
-                return Err(CodecError(format!(
-                    "an array of {length} elements, {} deep",
-                    self.open.len() + 1
-                )));
-            }
-            self.open.push(length);
-            self.state = State::Start;
-            if length == 0 {
-                self.open.pop();
-                self.end_element()?;
-            }
-            return Ok(None);
+            return self.open_array(length);
         }
         let expected = self.expected.front_mut().ok_or_else(unasked)?;
         let whole = length.saturating_add(2);
         if length > expected.room.bulk_bytes_max {
             self.state = State::Skip(whole);
-            return Ok(Some(format!("-{TOO_LONG} {length} bytes\r\n")));
+            let instead = Judgement::PassedOver { code: TOO_LONG, bytes: length };
+            return Ok(self.note_missing(Found::TooLong).unwrap_or(instead));
         }
         let taken_bytes = expected.taken_bytes + length;
         expected.is_full |= expected.taken_bytes > 0 && taken_bytes > expected.room.total_bytes_max;
         if expected.is_full {
             self.state = State::Skip(whole);
-            return Ok(Some(format!("-{LATER} {length} bytes\r\n")));
+            let instead = Judgement::PassedOver { code: LATER, bytes: length };
+            return Ok(self.note_missing(Found::Later).unwrap_or(instead));
         }
         expected.taken_bytes = taken_bytes;
         self.state = State::Bulk(whole);
-        Ok(None)
+        Ok(if self.packing.is_some() { Judgement::Packed } else { Judgement::Taken })
     }
 
-    fn end_if_whole(&mut self, left: usize, came: usize) -> Result<(), CodecError> {
-        if came >= left { self.end_element() } else { Ok(()) }
+    fn open_array(&mut self, length: usize) -> Result<Judgement, CodecError> {
+        if length > REPLY_ELEMENTS_MAX || self.open.len() >= REPLY_DEPTH_MAX {
+            return Err(CodecError(format!("an array of {length} elements, {} deep", self.open.len() + 1)));
+        }
+        let expected = self.expected.front().ok_or_else(unasked)?;
+        let is_packed = expected.packs && self.open.is_empty();
+        if is_packed {
+            self.packing = Some(Strings::with_capacity(length.min(CHUNK_KEYS)));
+        }
+        self.open.push(length);
+        self.state = State::Start;
+        if length == 0 {
+            self.open.pop();
+            self.end_element()?;
+        }
+        Ok(if is_packed { Judgement::Packed } else { Judgement::Taken })
+    }
+
+    /// Within a list that is packed, notes an element that is not there.
+    fn note_missing(&mut self, missing: Found<'_>) -> Option<Judgement> {
+        self.packing.as_mut()?.push_missing(missing);
+        Some(Judgement::Packed)
+    }
+
+    fn end_if_whole(&mut self, left: usize, came: usize, pass: &mut impl Pass) -> Result<(), CodecError> {
+        if came < left {
+            return Ok(());
+        }
+        self.end_element()?;
+        self.hand_over_list(pass)
+    }
+
+    /// If the last element of a list has come.
+    fn hand_over_list(&mut self, pass: &mut impl Pass) -> Result<(), CodecError> {
+        if self.open.is_empty()
+            && let Some(list) = self.packing.take()
+        {
+            return pass(Passed::List(list));
+        }
+        Ok(())
     }
 
     /// An element is complete, and with it the arrays it is the last one of.
@@ -221,27 +297,8 @@ impl Sieve {
     }
 }
 
-fn bad_length() -> CodecError {
-    CodecError("a length that is no number".to_owned())
-}
-
 fn unasked() -> CodecError {
     CodecError("a reply nothing was sent for".to_owned())
-}
-
-/// The length of the first line, its end included.
-fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
-}
-
-/// `$12\r\n` → `$` and 12.
-fn header_of(header: &[u8]) -> Result<(u8, i64), CodecError> {
-    let number = header.get(1..header.len().saturating_sub(2)).unwrap_or_default();
-    let number = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
-    match (header.first(), number, header.ends_with(b"\r\n")) {
-        (Some(kind), Some(number), true) => Ok((*kind, number)),
-        _ => Err(bad_length()),
-    }
 }
 
 #[cfg(test)]
@@ -252,9 +309,10 @@ mod tests {
 
     fn sifted(replies: usize, bytes: &[u8], step: usize) -> Result<String, CodecError> {
         let (mut sieve, mut out) = (Sieve::default(), Vec::new());
-        sieve.expect(replies, ROOM);
+        sieve.expect(replies, ROOM, false);
         for piece in bytes.chunks(step) {
-            sieve.sift(piece, &mut |bytes| {
+            sieve.sift(piece, &mut |passed| {
+                let Passed::Bytes(bytes) = passed else { panic!("a packed list") };
                 out.extend_from_slice(bytes);
                 Ok(())
             })?;

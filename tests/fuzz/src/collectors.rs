@@ -216,7 +216,7 @@ pub fn dramatiq(data: &[u8]) {
         };
         let Question::Redis(request) = question else { panic!("{question:?}") };
         assert!(request.replies() > 0 && reading.questions.is_empty());
-        let told = collector.reply(ticket, Reply::Redis(Ok(reply)), &mut reading);
+        let told = collector.reply(ticket, Reply::Redis(Ok(reply.into_values())), &mut reading);
         check("dramatiq", &reading.gauges, told);
     }
 }
