@@ -40,6 +40,15 @@ pub const PERCENTILES_MAX: usize = 100;
 /// Canonical tags of one record; a record with more is dropped, reason `too_large`.
 pub const TAGS_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes of a record that is remembered as a template for those to come; one with more is read anew each time.
+pub const TEMPLATE_BYTES_MAX: usize = 1 << 10;
+
+/// Templates that are remembered; another one takes the place of an older.
+pub const TEMPLATES_MAX: usize = 1 << 10;
+
+/// Bytes of all templates; at the bound all are forgotten, and learned again.
+pub const TEMPLATES_BYTES_MAX: usize = 256 << 10;
+
 /// Readings and self-metrics waiting for Redis. The oldest is dropped, reason `outbox_full`.
 pub const OUTBOX_SERIES_MAX: usize = 5_000;
 

@@ -2,8 +2,10 @@
 //! or the values of named ones, when a refused batch is split.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher;
 use std::ops::Range;
+
+use foldhash::fast::RandomState;
 
 use super::{Cx, Stream};
 use crate::limits::{BATCH_KEY_BYTES_MAX, CHUNK_KEYS, FIRST_CHUNK_KEYS};
@@ -44,8 +46,7 @@ struct Listing {
     keys: KeyList,
     /// Hashes of `keys`. A record that is stored meanwhile moves those behind it to other ranks, so that one
     /// may be listed twice. Two keys of one hash cost the second one a batch.
-    listed: HashSet<u64>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    listed: HashSet<u64, RandomState>,
     /// The second of the last key, and how many keys there were before it.
     second: f64,
     before_second: usize,
@@ -180,8 +181,7 @@ impl Listing {
             keys_max,
             rank: 0,
             keys: KeyList::default(),
-            listed: HashSet::new(),
-            hasher: BuildHasherDefault::new(),
+            listed: HashSet::default(),
             second: f64::NEG_INFINITY,
             before_second: 0,
         }
@@ -192,7 +192,7 @@ impl Listing {
         for at in 0..chunk.len() {
             // One that is too long to be named cannot be taken away either.
             let (Some(key), Some(score_s)) = (chunk.key(at), chunk.score_s(at)) else { continue };
-            if !self.listed.insert(self.hasher.hash_one(key)) {
+            if !self.listed.insert(self.listed.hasher().hash_one(key)) {
                 continue;
             }
             let second = score_s.floor();

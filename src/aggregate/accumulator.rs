@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use crate::metric::{Elements, Number, Value};
 
 /// A summary that samples are added to one by one.
@@ -26,7 +28,7 @@ pub enum Accumulator {
     /// Distinct elements.
     Distinct {
         /// As [`Elements`] describes them.
-        elements: HashSet<Box<[u8]>>,
+        elements: HashSet<Box<[u8]>, RandomState>,
         /// Earliest timestamp.
         first_s: f64,
     },
@@ -72,7 +74,7 @@ impl Accumulator {
 
     /// No elements yet.
     pub fn distinct() -> Accumulator {
-        Accumulator::Distinct { elements: HashSet::new(), first_s: f64::INFINITY }
+        Accumulator::Distinct { elements: HashSet::default(), first_s: f64::INFINITY }
     }
 
     /// No values yet.
@@ -134,7 +136,7 @@ impl Accumulator {
     }
 }
 
-fn add_elements(elements: &mut HashSet<Box<[u8]>>, list: Elements<'_>) -> usize {
+fn add_elements(elements: &mut HashSet<Box<[u8]>, RandomState>, list: Elements<'_>) -> usize {
     const ENTRY_BYTES: usize = 48;
     let mut grown = 0;
     for element in list.iter() {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use foldhash::fast::RandomState;
+
 use super::accumulator::Accumulator;
 use super::wrapper::Wrapper;
 use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
@@ -13,7 +15,7 @@ use crate::metric::{Context, Sample, Series, Tags};
 /// Accumulators by context.
 #[derive(Default)]
 pub struct Bucket {
-    contexts: HashMap<Context, Accumulator>,
+    contexts: HashMap<Context, Accumulator, RandomState>,
     bytes: usize,
 }
 

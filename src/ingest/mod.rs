@@ -10,5 +10,6 @@ mod error;
 mod hostile;
 mod python;
 mod set;
+mod template;
 #[cfg(test)]
 mod tests;

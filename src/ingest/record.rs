@@ -17,15 +17,18 @@
 //! It does not check that a value suits its type (a list in a `count`): only the wrapper knows that.
 
 pub use super::error::RecordError;
+use super::template::{Match, Templates};
 use super::{python, set::SetBuilder};
 use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SCRATCH_BYTES_KEPT, TAGS_BYTES_MAX, TAGS_MAX};
 use crate::metric::json::{Reader, Token};
 use crate::metric::tags::TagsBuilder;
 use crate::metric::{Number, Sample, Value};
+use std::ops::Range;
 
 /// Parses raw records; keeps its scratch space from one to the next.
 #[derive(Debug, Default)]
 pub struct RecordParser {
+    templates: Templates,
     name: String,
     kind: String,
     tags: TagsBuilder,
@@ -41,6 +44,25 @@ impl RecordParser {
         if raw.len() > RECORD_BYTES_MAX {
             return Err(RecordError::TooLarge { what: "bytes", max: RECORD_BYTES_MAX });
         }
+        match self.templates.find(raw) {
+            Some(found) => self.parse_known(found, score),
+            None => self.parse_new(raw, score),
+        }
+    }
+
+    fn parse_known<'a>(&'a mut self, found: Match<'a>, score: f64) -> Result<Sample<'a>, RecordError> {
+        // There is one: it was just found.
+        let template = self.templates.get(found.slot).ok_or(RecordError::NotAnObject)?;
+        Ok(Sample {
+            name: template.name(),
+            kind: template.kind(),
+            tags: template.tags(),
+            value: value(Some(found.value), &mut self.set)?,
+            timestamp: timestamp(Some(found.timestamp), score)?,
+        })
+    }
+
+    fn parse_new<'a>(&'a mut self, raw: &'a [u8], score: f64) -> Result<Sample<'a>, RecordError> {
         let mut reader = Reader::from_bytes(raw)?;
         let fields = self.find_fields(&mut reader)?;
         reader.end()?;
@@ -48,13 +70,12 @@ impl RecordParser {
         if tags.len() > TAGS_BYTES_MAX {
             return Err(RecordError::TooLarge { what: "bytes of tags", max: TAGS_BYTES_MAX });
         }
-        Ok(Sample {
-            name: word(fields.metric, &mut self.name, "metric")?,
-            kind: word(fields.kind, &mut self.kind, "type")?,
-            value: value(fields.value, &mut self.set)?,
-            timestamp: timestamp(fields.timestamp, score)?,
-            tags,
-        })
+        let name = word(fields.metric, &mut self.name, "metric")?;
+        let kind = word(fields.kind, &mut self.kind, "type")?;
+        let value = value(fields.value, &mut self.set)?;
+        let timestamp = timestamp(fields.timestamp, score)?;
+        self.templates.learn(raw, fields.value_at, fields.timestamp_at, (name, kind, tags));
+        Ok(Sample { name, kind, tags, value, timestamp })
     }
 
     /// No field is judged before all are read: a later one of the same name may replace it. Only the tags,
@@ -67,11 +88,11 @@ impl RecordParser {
             return Err(RecordError::NotAnObject);
         }
         while let Some(key) = reader.next_key()? {
-            let field = match key.as_ref() {
-                "metric" => &mut fields.metric,
-                "type" => &mut fields.kind,
-                "value" => &mut fields.value,
-                "timestamp" => &mut fields.timestamp,
+            let (field, at) = match key.as_ref() {
+                "metric" => (&mut fields.metric, None),
+                "type" => (&mut fields.kind, None),
+                "value" => (&mut fields.value, Some(&mut fields.value_at)),
+                "timestamp" => (&mut fields.timestamp, Some(&mut fields.timestamp_at)),
                 "tags" => {
                     read_tags(reader, &mut self.tags)?;
                     continue;
@@ -81,7 +102,12 @@ impl RecordParser {
                     continue;
                 }
             };
+            reader.kind()?;
+            let start = reader.position();
             *field = Some(reader.value()?);
+            if let Some(at) = at {
+                *at = start..reader.position();
+            }
         }
         Ok(fields)
     }
@@ -93,6 +119,9 @@ struct Fields<'a> {
     kind: Option<Token<'a>>,
     value: Option<Token<'a>>,
     timestamp: Option<Token<'a>>,
+    /// Where the two stand.
+    value_at: Range<usize>,
+    timestamp_at: Range<usize>,
 }
 
 fn word<'a>(

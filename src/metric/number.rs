@@ -122,16 +122,13 @@ impl Number {
     }
 }
 
-/// Powers of ten that a double holds exactly.
-const EXACT_POWERS_OF_TEN: [f64; 19] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
+/// Most digits that 64 bits hold, whichever they are.
+const DIGITS_MAX: usize = 19;
 
-/// Nearly all numbers: at most 19 digits (what 64 bits hold), a point perhaps, no exponent. Where digits and
-/// power of ten are both exact as doubles their quotient is rounded once, so it is the double nearest to the
-/// decimal.
+/// Nearly all numbers: at most [`DIGITS_MAX`] digits, a point perhaps, no exponent.
 fn from_short_json(token: &str) -> Option<Number> {
     let unsigned = token.strip_prefix('-').unwrap_or(token);
-    if unsigned.len() > 19 {
+    if unsigned.len() > DIGITS_MAX + usize::from(unsigned.contains('.')) {
         return None;
     }
     let mut digits: u64 = 0;
@@ -148,13 +145,23 @@ fn from_short_json(token: &str) -> Option<Number> {
         let magnitude = i128::from(digits);
         return Some(Number::Int(if is_negative { -magnitude } else { magnitude }));
     };
-    let power = EXACT_POWERS_OF_TEN.get(unsigned.len() - point - 1)?;
-    let magnitude = digits as f64;
-    if magnitude >= EXACT_INTEGERS_BELOW {
-        return None;
-    }
-    let value = magnitude / power;
+    let power = 10_u64.checked_pow(u32::try_from(unsigned.len() - point - 1).ok()?)?;
+    let value = quotient(digits, power);
     Some(Number::Float(if is_negative { -value } else { value }))
+}
+
+/// The double nearest to `digits` ÷ `power`.
+fn quotient(digits: u64, power: u64) -> f64 {
+    if digits < EXACT_INTEGERS_BELOW as u64 && power < EXACT_INTEGERS_BELOW as u64 {
+        // Both are exact, and rounded is only once.
+        return digits as f64 / power as f64;
+    }
+    // As many bits of the quotient as fit, the last of which tells whether there are more: so rounding it to a double
+    // is the only rounding here, too.
+    let shift = digits.leading_zeros() + (u64::BITS - power.leading_zeros()) - 1;
+    let (shifted, power) = (u128::from(digits) << shift, u128::from(power));
+    let bits = (shifted / power) as u64 | u64::from(shifted % power != 0);
+    bits as f64 / 2_f64.powi(shift as i32)
 }
 
 /// Appends the shorter of both notations; positional where they are equally long.
@@ -259,6 +266,42 @@ mod tests {
             assert_eq!(read.as_f64(), value, "{text}, seed {seed}");
             let python: f64 = number.python_str().parse().unwrap();
             assert_eq!(python, value, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn short_decimals_become_the_nearest_double() {
+        let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) % below
+        };
+        let check = |token: &str| {
+            let nearest: f64 = token.parse().unwrap();
+            assert_eq!(Number::from_json(token), Some(Number::Float(nearest)), "{token}");
+        };
+        for _ in 0..100_000 {
+            let below = 10_u64.pow(1 + random(19) as u32);
+            let digits = random(below).to_string();
+            let point = random(digits.len() as u64) as usize;
+            check(&format!(
+                "{}.{}",
+                &digits[..=point],
+                if point + 1 < digits.len() { &digits[point + 1..] } else { "0" }
+            ));
+        }
+        // Half-way between two doubles, and just beside.
+        for token in [
+            "9007199254740993.0",
+            "9007199254740993.1",
+            "9007199254740992.9",
+            "4503599627370496.5",
+            "4503599627370497.5",
+            "9223372036854775807.5",
+            "0.1234567890123456789",
+            "1700000000.1234567",
+        ] {
+            check(token);
         }
     }
 

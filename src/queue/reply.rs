@@ -5,6 +5,7 @@ use std::fmt;
 use super::claim::Survey;
 use super::lease::{WATCH_REPLIES, guarded};
 use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
+use crate::metric::Number;
 use crate::protocol::redis::{Found, Replies, Strings, Value};
 
 /// What Redis answered is not what was asked for. Everything is kept.
@@ -185,8 +186,14 @@ pub(super) fn first_score(reply: &Value) -> Result<Option<f64>, QueueError> {
     }
 }
 
+/// A score as Redis writes it: `1600000000.5`, `inf`, `-inf`.
 fn score_of(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let text = std::str::from_utf8(text).ok()?;
+    let finite = || Number::from_json(text).map(Number::as_f64);
+    match text.as_bytes().last() {
+        Some(b'0'..=b'9') => finite(),
+        _ => text.parse().ok(),
+    }
 }
 
 /// The next packed list among the replies to [`super::key_chunk`], [`super::expired_keys`] or [`super::value_chunk`].

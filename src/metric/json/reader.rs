@@ -192,6 +192,11 @@ impl<'a> Reader<'a> {
         Ok(self.since(start))
     }
 
+    /// How many bytes were read; white space before what comes next is, once [`Reader::kind`] has told what that is.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// Checks that nothing but white space follows.
     pub fn end(&mut self) -> Result<()> {
         match self.peek() {
