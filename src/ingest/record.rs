@@ -17,7 +17,7 @@
 //! It does not check that a value suits its type (a list in a `count`): only the wrapper knows that.
 
 pub use super::error::RecordError;
-use super::template::{Match, Templates};
+use super::template::{Known, Match, Templates};
 use super::{python, set::SetBuilder};
 use crate::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SCRATCH_BYTES_KEPT, TAGS_BYTES_MAX, TAGS_MAX};
 use crate::metric::json::{Reader, Token};
@@ -57,8 +57,15 @@ impl RecordParser {
             name: template.name(),
             kind: template.kind(),
             tags: template.tags(),
-            value: value(Some(found.value), &mut self.set)?,
-            timestamp: timestamp(Some(found.timestamp), score)?,
+            value: match found.value {
+                Known::Number(number) => Value::Number(number),
+                Known::Other(token) => value(Some(token), &mut self.set)?,
+            },
+            timestamp: match found.timestamp {
+                Known::Number(number) if number.as_f64() != 0.0 => number.as_f64(),
+                Known::Number(_) => timestamp(Some(Token::Null), score)?,
+                Known::Other(token) => timestamp(Some(token), score)?,
+            },
         })
     }
 

@@ -5,7 +5,9 @@
 //! one valid JSON value in the place of another leaves the rest of a document what it was.
 
 use crate::limits::{TEMPLATE_BYTES_MAX, TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
+use crate::metric::Number;
 use crate::metric::json::{Reader, Token};
+use crate::metric::number::short_json;
 use std::ops::Range;
 
 /// What is remembered. A record has one or two places where its template may stand, and the last one learned stays.
@@ -35,8 +37,17 @@ pub(super) struct Template {
 pub(super) struct Match<'a> {
     /// For [`Templates::get`].
     pub slot: usize,
-    pub value: Token<'a>,
-    pub timestamp: Token<'a>,
+    pub value: Known<'a>,
+    pub timestamp: Known<'a>,
+}
+
+/// One of the two values.
+#[derive(Debug)]
+pub(super) enum Known<'a> {
+    /// A number, as nearly all are.
+    Number(Number),
+    /// Anything else, and numbers of many digits.
+    Other(Token<'a>),
 }
 
 impl Template {
@@ -57,7 +68,7 @@ impl Template {
     }
 
     /// The two values, if the text around them is this.
-    fn values<'a>(&self, raw: &'a [u8]) -> Option<(Token<'a>, Token<'a>)> {
+    fn values<'a>(&self, raw: &'a [u8]) -> Option<(Known<'a>, Known<'a>)> {
         let (before, rest) = self.text.split_at_checked(self.before)?;
         let (between, after) = rest.split_at_checked(self.between)?;
         let raw = strip_prefix(raw, before)?;
@@ -189,7 +200,10 @@ fn strip_prefix<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// A value, if one can be told without reading on, and what follows it.
-fn value_at_start(raw: &[u8]) -> Option<(Token<'_>, &[u8])> {
+fn value_at_start(raw: &[u8]) -> Option<(Known<'_>, &[u8])> {
+    if let Some((number, length)) = short_json(raw) {
+        return Some((Known::Number(number), raw.get(length..)?));
+    }
     let ends = |byte: &u8| matches!(byte, b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
     let len = match raw.first()? {
         b'[' => raw.iter().position(|byte| *byte == b']')? + 1,
@@ -199,7 +213,7 @@ fn value_at_start(raw: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let mut reader = Reader::from_bytes(value).ok()?;
     let token = reader.value().ok()?;
     reader.end().ok()?;
-    Some((token, rest))
+    Some((Known::Other(token), rest))
 }
 
 #[cfg(test)]

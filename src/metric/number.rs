@@ -53,7 +53,9 @@ impl Number {
     /// Reads a JSON number token whose grammar is checked already. Integers beyond 128 bits become doubles.
     /// `None` where that is not finite: `1e999`, or Python's `NaN` and `Infinity`.
     pub fn from_json(token: &str) -> Option<Number> {
-        if let Some(number) = from_short_json(token) {
+        if let Some((number, length)) = short_json(token.as_bytes())
+            && length == token.len()
+        {
             return Some(number);
         }
         if let Ok(integer) = token.parse::<i128>() {
@@ -125,29 +127,53 @@ impl Number {
 /// Most digits that 64 bits hold, whichever they are.
 const DIGITS_MAX: usize = 19;
 
-/// Nearly all numbers: at most [`DIGITS_MAX`] digits, a point perhaps, no exponent.
-fn from_short_json(token: &str) -> Option<Number> {
-    let unsigned = token.strip_prefix('-').unwrap_or(token);
-    if unsigned.len() > DIGITS_MAX + usize::from(unsigned.contains('.')) {
-        return None;
+const POWERS_OF_TEN: [u64; DIGITS_MAX] = {
+    let mut powers = [1; DIGITS_MAX];
+    let mut exponent = 1;
+    while exponent < DIGITS_MAX {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
     }
+    powers
+};
+
+/// The number at the beginning of `bytes` and its length, for nearly all numbers: at most [`DIGITS_MAX`] digits, a point
+/// perhaps, no exponent. Digits and point end with a byte that belongs to no number.
+pub(crate) fn short_json(bytes: &[u8]) -> Option<(Number, usize)> {
+    let is_negative = bytes.first() == Some(&b'-');
+    let start = usize::from(is_negative);
     let mut digits: u64 = 0;
     let mut point = None;
-    for (i, byte) in unsigned.bytes().enumerate() {
-        match byte {
-            b'0'..=b'9' => digits = digits * 10 + u64::from(byte - b'0'),
-            b'.' => point = Some(i),
-            _ => return None,
+    let mut end = start;
+    loop {
+        match bytes.get(end) {
+            Some(digit @ b'0'..=b'9') => {
+                if end - start > DIGITS_MAX {
+                    return None;
+                }
+                // Beyond the most digits it may wrap, and is not used.
+                digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            }
+            Some(b'.') if point.is_none() => point = Some(end),
+            Some(b'.' | b'e' | b'E' | b'+' | b'-') => return None,
+            _ => break,
         }
+        end += 1;
     }
-    let is_negative = unsigned.len() < token.len();
-    let Some(point) = point else {
+    let whole = point.unwrap_or(end) - start;
+    let count = end - start - usize::from(point.is_some());
+    let has_leading_zero = whole > 1 && bytes.get(start) == Some(&b'0');
+    if whole == 0 || has_leading_zero || count > DIGITS_MAX || point.is_some() && count == whole {
+        return None;
+    }
+    let number = if point.is_none() {
         let magnitude = i128::from(digits);
-        return Some(Number::Int(if is_negative { -magnitude } else { magnitude }));
+        Number::Int(if is_negative { -magnitude } else { magnitude })
+    } else {
+        let value = quotient(digits, *POWERS_OF_TEN.get(count - whole)?);
+        Number::Float(if is_negative { -value } else { value })
     };
-    let power = 10_u64.checked_pow(u32::try_from(unsigned.len() - point - 1).ok()?)?;
-    let value = quotient(digits, power);
-    Some(Number::Float(if is_negative { -value } else { value }))
+    Some((number, end))
 }
 
 /// The double nearest to `digits` ÷ `power`.
@@ -160,8 +186,10 @@ fn quotient(digits: u64, power: u64) -> f64 {
     // is the only rounding here, too.
     let shift = digits.leading_zeros() + (u64::BITS - power.leading_zeros()) - 1;
     let (shifted, power) = (u128::from(digits) << shift, u128::from(power));
-    let bits = (shifted / power) as u64 | u64::from(shifted % power != 0);
-    bits as f64 / 2_f64.powi(shift as i32)
+    let bits = shifted / power;
+    let bits = bits as u64 | u64::from(bits * power != shifted);
+    // 2^-shift.
+    bits as f64 * f64::from_bits((1023 - u64::from(shift)) << 52)
 }
 
 /// Appends the shorter of both notations; positional where they are equally long.

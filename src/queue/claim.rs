@@ -98,12 +98,9 @@ pub fn return_to_raw(request: &mut Request, records: &[Returned]) {
     if records.is_empty() {
         return;
     }
-    let (mut keys, mut values) = (cmd("ZADD"), cmd("HSET"));
-    keys.arg(RAW_METRICS.keys);
-    values.arg(RAW_METRICS.values);
-    for Returned { key, score_s, value } in records {
-        keys.arg(score_text(*score_s)).arg(&key[..]);
-        values.arg(&key[..]).arg(&value[..]);
-    }
-    request.push(&keys).push(&values);
+    let scores: Vec<_> = records.iter().map(|record| score_text(record.score_s)).collect();
+    let keys = records.iter().zip(&scores).flat_map(|(record, score)| [score.as_bytes(), &record.key[..]]);
+    let values = records.iter().flat_map(|record| [&record.key[..], &record.value[..]]);
+    request.push_many(&["ZADD", RAW_METRICS.keys], 2 * records.len(), keys);
+    request.push_many(&["HSET", RAW_METRICS.values], 2 * records.len(), values);
 }

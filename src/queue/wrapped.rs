@@ -21,14 +21,12 @@ pub fn store(request: &mut Request, queue: Queue, entries: &[Entry]) {
     if entries.is_empty() {
         return;
     }
-    let (mut keys, mut values) = (cmd("ZADD"), cmd("HSET"));
-    keys.arg(queue.keys);
-    values.arg(queue.values);
-    for entry in entries {
-        keys.arg(score_text(entry.score_s)).arg(&entry.key);
-        values.arg(&entry.key).arg(&entry.json[..]);
-    }
-    request.push(&keys).push(&values);
+    let scores: Vec<_> = entries.iter().map(|entry| score_text(entry.score_s)).collect();
+    let keys =
+        entries.iter().zip(&scores).flat_map(|(entry, score)| [score.as_bytes(), entry.key.as_bytes()]);
+    let values = entries.iter().flat_map(|entry| [entry.key.as_bytes(), &entry.json[..]]);
+    request.push_many(&["ZADD", queue.keys], 2 * entries.len(), keys);
+    request.push_many(&["HSET", queue.values], 2 * entries.len(), values);
 }
 
 /// Stores entries in a transaction of their own.
@@ -75,16 +73,12 @@ pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize)
 pub fn value_chunk<'a>(
     request: &mut Request,
     queue: Queue,
-    keys: impl Iterator<Item = &'a [u8]>,
+    keys: impl Iterator<Item = &'a [u8]> + Clone,
     value_bytes_max: usize,
 ) {
-    let mut command = cmd("HMGET");
-    command.arg(queue.values);
-    for key in keys {
-        command.arg(key);
-    }
+    let count = keys.clone().count();
     request
-        .push(&command)
+        .push_many(&["HMGET", queue.values], count, keys)
         .pack()
         .limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
 }
@@ -115,16 +109,12 @@ pub struct Trace {
 }
 
 /// Removes records in one transaction that also stores the trace they leave. There must be at least one key.
-pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, trace: &Trace) -> Request {
-    let (mut members, mut fields) = (cmd("ZREM"), cmd("HDEL"));
-    members.arg(queue.keys);
-    fields.arg(queue.values);
-    for key in keys {
-        members.arg(key);
-        fields.arg(key);
-    }
+pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]> + Clone, trace: &Trace) -> Request {
+    let count = keys.clone().count();
     let mut request = Request::new();
-    request.begin().push(&members).push(&fields);
+    request.begin();
+    request.push_many(&["ZREM", queue.keys], count, keys.clone());
+    request.push_many(&["HDEL", queue.values], count, keys);
     store(&mut request, WRAPPED_METRICS, &trace.told);
     if let Some((batch, kept)) = &trace.delivered {
         let first = format!("-{kept}");

@@ -57,6 +57,30 @@ impl Request {
         self
     }
 
+    /// Appends a command with many arguments, so many of them, that are written straight into the request.
+    ///
+    /// ```
+    /// use chouette_iot::protocol::redis::Request;
+    ///
+    /// let mut request = Request::new();
+    /// request.push_many(&["DEL"], 2, [&b"a"[..], b"bc"].into_iter());
+    /// assert_eq!(request.bytes(), b"*3\r\n$3\r\nDEL\r\n$1\r\na\r\n$2\r\nbc\r\n");
+    /// ```
+    pub fn push_many<'a>(
+        &mut self,
+        command: &[&'a str],
+        count: usize,
+        arguments: impl Iterator<Item = &'a [u8]>,
+    ) -> &mut Request {
+        framing::write_header(b'*', command.len() + count, &mut self.bytes);
+        let words = command.iter().map(|word| word.as_bytes());
+        words
+            .chain(arguments.take(count))
+            .for_each(|argument| framing::write_string(argument, &mut self.bytes));
+        self.replies += 1;
+        self
+    }
+
     /// Appends `MULTI`.
     pub fn begin(&mut self) -> &mut Request {
         self.push(&cmd("MULTI"))

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::framing::{HEADER_BYTES_MAX, bad_length, header_of, line_end, pack};
+use super::framing::{HEADER_BYTES_MAX, bad_length, header_of, line_end, pack, whole_string};
 use super::{CodecError, Found, Strings};
 use crate::limits::{CHUNK_KEYS, REPLY_DEPTH_MAX, REPLY_ELEMENTS_MAX, REPLY_LINE_BYTES_MAX};
 
@@ -100,7 +100,13 @@ impl Sieve {
         let run = |from: usize, at: usize| Passed::Bytes(bytes.get(from..at).unwrap_or_default());
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match self.state {
-                State::Start => self.start(rest)?,
+                State::Start => match self.pack_whole(rest) {
+                    0 => self.start(rest)?,
+                    packed => {
+                        at += packed;
+                        from = at;
+                    }
+                },
                 State::Line(seen, after_cr) => at += self.follow_line(rest, seen, after_cr)?,
                 State::Bulk(left) => {
                     let came = left.min(rest.len());
@@ -141,6 +147,30 @@ impl Sieve {
             }
         }
         pass(run(from, at))
+    }
+
+    /// Packs strings as long as the next one has come whole, has room, and is not the list's last; tells how many bytes
+    /// they took. What this passes by is left to the slower way.
+    fn pack_whole(&mut self, rest: &[u8]) -> usize {
+        let (Some(list), Some(expected), Some(left)) =
+            (&mut self.packing, self.expected.front_mut(), self.open.last_mut())
+        else {
+            return 0;
+        };
+        let mut at = 0;
+        while *left > 1
+            && let Some((text, bytes)) = whole_string(rest.get(at..).unwrap_or_default())
+        {
+            let taken_bytes = expected.taken_bytes + text.len();
+            if text.len() > expected.room.bulk_bytes_max || taken_bytes > expected.room.total_bytes_max {
+                break;
+            }
+            expected.taken_bytes = taken_bytes;
+            list.push(text);
+            *left -= 1;
+            at += bytes;
+        }
+        at
     }
 
     fn start(&mut self, rest: &[u8]) -> Result<(), CodecError> {
