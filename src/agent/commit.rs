@@ -9,12 +9,12 @@ use crate::aggregate::Wrapper;
 use crate::aggregate::bucket::Contexts;
 use crate::limits::{STORE_BYTES_MAX, STORE_SERIES_MAX};
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, Entry, QueueError, Returned, WRAPPED_METRICS};
+use crate::queue::{self, Entry, QueueError, Records, WRAPPED_METRICS};
 use crate::telemetry::Counters;
 
 pub(super) struct Commit {
     contexts: Contexts,
-    returning: Vec<Returned>,
+    returning: Records,
     /// What is told of the records that are dropped.
     told: Vec<Entry>,
     /// What is not, and is counted once the commit was carried out.
@@ -48,7 +48,7 @@ impl Commit {
     /// `last` removes the whole claim with it.
     pub fn new(
         contexts: Contexts,
-        returning: Vec<Returned>,
+        returning: Records,
         (told, untold): (Vec<Entry>, Counters),
         records: u64,
         last: bool,
@@ -97,21 +97,16 @@ impl Commit {
             request.begin();
             queue::return_to_raw(&mut request, &std::mem::take(&mut self.returning));
         }
-        let mut entries = Vec::new();
+        let mut records = Records::default();
         let told = std::mem::take(&mut self.told);
-        let mut bytes = 0;
-        while entries.len() < STORE_SERIES_MAX && bytes < STORE_BYTES_MAX {
-            let wrapped = self.contexts.wrap_next(wrapper, interval_s, &mut |series| {
-                let entry = cx.ids.entry(&series);
-                bytes += entry.json.len();
-                entries.push(entry);
-            });
-            let Some(not_finite) = wrapped else { break };
+        while records.len() < STORE_SERIES_MAX && records.bytes() < STORE_BYTES_MAX {
+            let mut store = |series| cx.ids.write(&series, &mut records);
+            let Some(not_finite) = self.contexts.wrap_next(wrapper, interval_s, &mut store) else { break };
             self.not_finite += not_finite;
         }
-        self.series += entries.len() as u64;
-        entries.extend(told);
-        queue::store(&mut request, WRAPPED_METRICS, &entries);
+        self.series += records.len() as u64;
+        records.extend(&told);
+        queue::store(&mut request, WRAPPED_METRICS, &records);
         if !self.contexts.is_empty() {
             self.step = Step::Open { sent: true };
             return (request, Hold::Keep);

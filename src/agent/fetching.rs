@@ -200,6 +200,6 @@ impl Fetching {
 }
 
 /// The keys as `HMGET` is asked for them: one that is too long stands for itself as an empty one.
-fn names(listed: &Listed, first: usize) -> impl Iterator<Item = &[u8]> + Clone {
+fn names(listed: &Listed, first: usize) -> impl Iterator<Item = &[u8]> {
     (first..listed.len()).map(|at| listed.key(at).unwrap_or_default())
 }

@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
+use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::metric::{Number, Series};
-use crate::queue::Entry;
+use crate::queue::{Entry, Records};
 use crate::release::Random;
 use crate::telemetry::DROPPED;
 
@@ -16,13 +17,17 @@ const REASON_BYTES_MAX: usize = 32;
 
 /// Makes keys of a random prefix and a counter.
 pub(super) struct Ids {
-    prefix: u64,
+    /// `4f2d…-`.
+    prefix: String,
     counter: u64,
+    key: String,
+    json: Vec<u8>,
 }
 
 impl Ids {
     pub fn new(random: &mut Random) -> Ids {
-        Ids { prefix: random.next_u64(), counter: 0 }
+        let prefix = format!("{:016x}-", random.next_u64());
+        Ids { prefix, counter: 0, key: String::new(), json: Vec::new() }
     }
 
     /// The series as records with keys of their own.
@@ -30,20 +35,36 @@ impl Ids {
         series.iter().map(|series| self.entry(series)).collect()
     }
 
-    /// The series as a record with a key of its own.
-    pub fn entry(&mut self, series: &Series) -> Entry {
-        let mut json = Vec::with_capacity(128);
-        series.write_json(&mut json);
-        Entry { key: self.key_of(series), score_s: series.point.timestamp, json }
+    fn entry(&mut self, series: &Series) -> Entry {
+        self.make(series);
+        Entry { key: self.key.clone(), score_s: series.point.timestamp, json: self.json.clone() }
     }
 
-    fn key_of(&mut self, series: &Series) -> String {
+    /// Appends the series as a record with a key of its own.
+    pub fn write(&mut self, series: &Series, records: &mut Records) {
+        self.make(series);
+        records.push(self.key.as_bytes(), series.point.timestamp, &self.json);
+    }
+
+    fn make(&mut self, series: &Series) {
         self.counter += 1;
-        let (prefix, counter) = (self.prefix, self.counter);
-        match told(series) {
-            Some((reason, count)) => format!("{prefix:016x}-{counter:x}:{count}:{reason}"),
-            None => format!("{prefix:016x}-{counter:x}"),
+        self.key.clear();
+        self.key.push_str(&self.prefix);
+        push_hex(self.counter, &mut self.key);
+        if let Some((reason, count)) = told(series) {
+            self.key.push_str(&format!(":{count}:{reason}"));
         }
+        self.json.clear();
+        self.json.shrink_to(SCRATCH_BYTES_KEPT);
+        series.write_json(&mut self.json);
+    }
+}
+
+fn push_hex(number: u64, out: &mut String) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = number >> (4 * place) & 0xf;
+        out.extend(char::from_digit(digit as u32, 16));
     }
 }
 
@@ -82,6 +103,15 @@ mod tests {
         let entries = ids.entries(&dropped_series(&counters, 10, 1_700_000_000.0));
         let told: Counters = entries.iter().filter_map(|entry| told_by(entry.key.as_bytes())).collect();
         assert_eq!(told, counters);
+    }
+
+    #[test]
+    fn counters_are_written_in_hexadecimal() {
+        for number in [0, 1, 9, 10, 15, 16, 255, 256, 0xdead_beef, u64::MAX] {
+            let mut text = String::new();
+            push_hex(number, &mut text);
+            assert_eq!(text, format!("{number:x}"));
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::aggregate::{Bucket, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
 use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, STAMP_OFF_S_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Found, Replies, Request};
-use crate::queue::{QueueError, Returned};
+use crate::queue::{QueueError, Records};
 use crate::telemetry::Counters;
 
 /// Bytes of a key that a log line shows.
@@ -35,8 +35,7 @@ pub(super) struct Reading {
     bucket_index: Option<i64>,
     /// Records taken from `ready` since the last commit.
     taken: u64,
-    returning: Vec<Returned>,
-    returning_bytes: usize,
+    returning: Records,
     drops: Counters,
     commit: Option<Commit>,
     totals: Totals,
@@ -75,8 +74,7 @@ impl Reading {
             bucket: Bucket::default(),
             bucket_index: None,
             taken: 0,
-            returning: Vec::new(),
-            returning_bytes: 0,
+            returning: Records::default(),
             drops: Counters::new(),
             commit: None,
             totals: Totals::default(),
@@ -165,7 +163,7 @@ impl Reading {
     fn must_commit_before(&self, score_s: Option<f64>) -> bool {
         let full = self.bucket.is_full()
             || self.returning.len() >= CHUNK_KEYS
-            || self.returning_bytes >= STORE_BYTES_MAX;
+            || self.returning.bytes() >= STORE_BYTES_MAX;
         let next_bucket = score_s.and_then(|score_s| self.closed_bucket(score_s));
         full || matches!((self.bucket_index, next_bucket), (Some(now), Some(next)) if now != next)
     }
@@ -189,8 +187,7 @@ impl Reading {
             return self.drop_record("not_finite");
         }
         let Some(index) = self.closed_bucket(score_s) else {
-            self.returning_bytes += key.len() + value.len();
-            self.returning.push(Returned { key: key.to_vec(), score_s, value: value.to_vec() });
+            self.returning.push(key, score_s, value);
             return;
         };
         self.bucket_index = Some(index);
@@ -231,7 +228,6 @@ impl Reading {
             self.drops.insert("value_without_key".into(), claimed - self.values_found);
         }
         let drops = std::mem::take(&mut self.drops);
-        self.returning_bytes = 0;
         self.totals.dropped += drops.values().sum::<u64>();
         self.commit = Some(Commit::new(
             std::mem::take(&mut self.bucket).into_contexts(),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::lease::{prolong, watch_lease};
-use super::reply::score_text;
+use super::wrapped::{Records, store};
 use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, cmd};
 
@@ -82,25 +82,7 @@ pub fn finish_claim(request: &mut Request) {
     request.push(cmd("UNLINK").arg(CLAIMED_METRICS.keys).arg(CLAIMED_METRICS.values));
 }
 
-/// A record that goes back to the raw queue.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Returned {
-    /// Its key.
-    pub key: Vec<u8>,
-    /// Unix seconds.
-    pub score_s: f64,
-    /// The record.
-    pub value: Vec<u8>,
-}
-
 /// Puts records of an open bucket back where they came from.
-pub fn return_to_raw(request: &mut Request, records: &[Returned]) {
-    if records.is_empty() {
-        return;
-    }
-    let scores: Vec<_> = records.iter().map(|record| score_text(record.score_s)).collect();
-    let keys = records.iter().zip(&scores).flat_map(|(record, score)| [score.as_bytes(), &record.key[..]]);
-    let values = records.iter().flat_map(|record| [&record.key[..], &record.value[..]]);
-    request.push_many(&["ZADD", RAW_METRICS.keys], 2 * records.len(), keys);
-    request.push_many(&["HSET", RAW_METRICS.values], 2 * records.len(), values);
+pub fn return_to_raw(request: &mut Request, records: &Records) {
+    store(request, RAW_METRICS, records);
 }

@@ -11,8 +11,7 @@ mod reply;
 mod wrapped;
 
 pub use claim::{
-    Returned, Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey,
-    watch_claim,
+    Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey, watch_claim,
 };
 pub use lease::{
     LEASE, LeaseReply, give_back_lease, guard, guarded, lease_of, renew_lease, renewed, take_lease,
@@ -21,8 +20,8 @@ pub use reply::{
     Listed, QueueError, claimed_now, claims_there, listed, queued, size_of, survey_of, transaction, values_of,
 };
 pub use wrapped::{
-    Entry, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk, next_chunk_keys,
-    queue_size, store, store_entries, value_chunk,
+    Entry, Records, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk,
+    next_chunk_keys, queue_size, store, store_entries, value_chunk,
 };
 
 /// The two keys of a queue.

@@ -105,13 +105,13 @@ impl Listed {
 }
 
 /// A score as Redis reads it back to the same double.
-pub(super) fn score_text(score_s: f64) -> String {
+pub(super) fn write_score(score_s: f64, out: &mut Vec<u8>) {
     if score_s == f64::INFINITY {
-        "+inf".to_owned()
+        out.extend_from_slice(b"+inf");
     } else if score_s == f64::NEG_INFINITY {
-        "-inf".to_owned()
+        out.extend_from_slice(b"-inf");
     } else {
-        format!("{score_s}")
+        Number::Float(score_s).write_json(out);
     }
 }
 
@@ -334,8 +334,12 @@ mod tests {
     fn scores_keep_their_value() {
         let bytes = b"*4\r\n$1\r\na\r\n$18\r\n1600000000.0156250\r\n$1\r\nb\r\n$3\r\ninf\r\n";
         let listed = listed(&mut packed(bytes)).expect("pairs");
-        assert_eq!(score_text(listed.score_s(0).unwrap()), "1600000000.015625");
-        assert_eq!(score_text(listed.score_s(1).unwrap()), "+inf");
+        let text = |at| {
+            let mut text = Vec::new();
+            write_score(listed.score_s(at).unwrap(), &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!((text(0).as_str(), text(1).as_str()), ("1600000000.015625", "+inf"));
         assert_eq!(listed.keys().collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!((listed.len(), listed.score_s(2)), (2, None));
         assert_eq!(first_score(&parsed(b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n")), Ok(Some(1.5)));

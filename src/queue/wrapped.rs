@@ -1,9 +1,9 @@
 //! A wrapped queue: what is ready to be released.
 
-use super::reply::score_text;
+use super::reply::write_score;
 use super::{DELIVERED_METRICS, Queue, WRAPPED_METRICS};
 use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, REPLY_BYTES_MAX, REQUEST_KEY_BYTES_MAX};
-use crate::protocol::redis::{Request, Room, cmd};
+use crate::protocol::redis::{Arguments, Request, Room, cmd};
 
 /// A record on its way into a wrapped queue. Storing the same entry again changes nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,24 +16,64 @@ pub struct Entry {
     pub json: Vec<u8>,
 }
 
-/// Appends the commands that store entries; part of a transaction.
-pub fn store(request: &mut Request, queue: Queue, entries: &[Entry]) {
-    if entries.is_empty() {
-        return;
+/// Records on their way into a queue, packed as the commands that store them need them. Storing the same ones again
+/// changes nothing.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Records {
+    keys: Arguments,
+    values: Arguments,
+    score: Vec<u8>,
+}
+
+impl Records {
+    /// Appends a record with its score in Unix seconds.
+    pub fn push(&mut self, key: &[u8], score_s: f64, value: &[u8]) {
+        self.score.clear();
+        write_score(score_s, &mut self.score);
+        self.keys.push(&self.score);
+        self.keys.push(key);
+        self.values.push(key);
+        self.values.push(value);
     }
-    let scores: Vec<_> = entries.iter().map(|entry| score_text(entry.score_s)).collect();
-    let keys =
-        entries.iter().zip(&scores).flat_map(|(entry, score)| [score.as_bytes(), entry.key.as_bytes()]);
-    let values = entries.iter().flat_map(|entry| [entry.key.as_bytes(), &entry.json[..]]);
-    request.push_many(&["ZADD", queue.keys], 2 * entries.len(), keys);
-    request.push_many(&["HSET", queue.values], 2 * entries.len(), values);
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.values.len() / 2
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Bytes that storing them takes.
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.values.bytes()
+    }
+}
+
+impl<'a> Extend<&'a Entry> for Records {
+    fn extend<I: IntoIterator<Item = &'a Entry>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|entry| self.push(entry.key.as_bytes(), entry.score_s, &entry.json));
+    }
+}
+
+/// Appends the commands that store records; part of a transaction.
+pub fn store(request: &mut Request, queue: Queue, records: &Records) {
+    if !records.is_empty() {
+        request
+            .push_many(&["ZADD", queue.keys], &records.keys)
+            .push_many(&["HSET", queue.values], &records.values);
+    }
 }
 
 /// Stores entries in a transaction of their own.
 pub fn store_entries(queue: Queue, entries: &[Entry]) -> Request {
+    let mut records = Records::default();
+    records.extend(entries);
     let mut request = Request::new();
     request.begin();
-    store(&mut request, queue, entries);
+    store(&mut request, queue, &records);
     request.commit();
     request
 }
@@ -41,7 +81,8 @@ pub fn store_entries(queue: Queue, entries: &[Entry]) -> Request {
 /// Asks for keys older than `cutoff_s`.
 pub fn expired_keys(queue: Queue, cutoff_s: f64, count: usize) -> Request {
     let mut request = Request::new();
-    let before = format!("({}", score_text(cutoff_s));
+    let mut before = b"(".to_vec();
+    write_score(cutoff_s, &mut before);
     request.push(
         cmd("ZRANGEBYSCORE")
             .arg(queue.keys)
@@ -73,12 +114,11 @@ pub fn key_chunk(request: &mut Request, queue: Queue, rank: usize, count: usize)
 pub fn value_chunk<'a>(
     request: &mut Request,
     queue: Queue,
-    keys: impl Iterator<Item = &'a [u8]> + Clone,
+    keys: impl Iterator<Item = &'a [u8]>,
     value_bytes_max: usize,
 ) {
-    let count = keys.clone().count();
     request
-        .push_many(&["HMGET", queue.values], count, keys)
+        .push_many(&["HMGET", queue.values], &keys.collect())
         .pack()
         .limit(Room { bulk_bytes_max: value_bytes_max, total_bytes_max: REPLY_BYTES_MAX });
 }
@@ -109,13 +149,13 @@ pub struct Trace {
 }
 
 /// Removes records in one transaction that also stores the trace they leave. There must be at least one key.
-pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]> + Clone, trace: &Trace) -> Request {
-    let count = keys.clone().count();
+pub fn acknowledge<'a>(queue: Queue, keys: impl Iterator<Item = &'a [u8]>, trace: &Trace) -> Request {
+    let keys: Arguments = keys.collect();
+    let mut told = Records::default();
+    told.extend(&trace.told);
     let mut request = Request::new();
-    request.begin();
-    request.push_many(&["ZREM", queue.keys], count, keys.clone());
-    request.push_many(&["HDEL", queue.values], count, keys);
-    store(&mut request, WRAPPED_METRICS, &trace.told);
+    request.begin().push_many(&["ZREM", queue.keys], &keys).push_many(&["HDEL", queue.values], &keys);
+    store(&mut request, WRAPPED_METRICS, &told);
     if let Some((batch, kept)) = &trace.delivered {
         let first = format!("-{kept}");
         request

@@ -43,7 +43,7 @@ impl KeyList {
     }
 
     /// All keys, or those of a range of positions.
-    pub fn keys(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> + Clone {
+    pub fn keys(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
         range.map_while(|i| {
             let start = i.checked_sub(1).and_then(|p| self.ends.get(p)).map_or(0, |end| *end as usize);
             self.bytes.get(start..*self.ends.get(i)? as usize)

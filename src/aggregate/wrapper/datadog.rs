@@ -64,7 +64,7 @@ impl Wrapper for Datadog {
             name: if suffix.is_empty() {
                 context.name.to_string()
             } else {
-                format!("{}.{suffix}", context.name)
+                [&context.name, ".", suffix].concat()
             },
             kind,
             tags: context.tags.clone(),

@@ -57,26 +57,19 @@ impl Request {
         self
     }
 
-    /// Appends a command with many arguments, so many of them, that are written straight into the request.
+    /// Appends a command with many arguments.
     ///
     /// ```
-    /// use chouette_iot::protocol::redis::Request;
+    /// use chouette_iot::protocol::redis::{Arguments, Request};
     ///
     /// let mut request = Request::new();
-    /// request.push_many(&["DEL"], 2, [&b"a"[..], b"bc"].into_iter());
+    /// request.push_many(&["DEL"], &Arguments::from_iter([&b"a"[..], b"bc"]));
     /// assert_eq!(request.bytes(), b"*3\r\n$3\r\nDEL\r\n$1\r\na\r\n$2\r\nbc\r\n");
     /// ```
-    pub fn push_many<'a>(
-        &mut self,
-        command: &[&'a str],
-        count: usize,
-        arguments: impl Iterator<Item = &'a [u8]>,
-    ) -> &mut Request {
-        framing::write_header(b'*', command.len() + count, &mut self.bytes);
-        let words = command.iter().map(|word| word.as_bytes());
-        words
-            .chain(arguments.take(count))
-            .for_each(|argument| framing::write_string(argument, &mut self.bytes));
+    pub fn push_many(&mut self, command: &[&str], arguments: &Arguments) -> &mut Request {
+        framing::write_header(b'*', command.len() + arguments.count, &mut self.bytes);
+        command.iter().for_each(|word| framing::write_string(word.as_bytes(), &mut self.bytes));
+        self.bytes.extend_from_slice(&arguments.bytes);
         self.replies += 1;
         self
     }
@@ -121,6 +114,44 @@ impl Request {
     /// How many replies will come.
     pub fn replies(&self) -> usize {
         self.replies
+    }
+}
+
+/// Many arguments of a command, packed as they came. `Cmd` keeps a copy and a place of each before it packs them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Arguments {
+    /// Appends one.
+    pub fn push(&mut self, argument: &[u8]) {
+        framing::write_string(argument, &mut self.bytes);
+        self.count += 1;
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of all, their framing included.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for Arguments {
+    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(all: I) -> Arguments {
+        let mut arguments = Arguments::default();
+        all.into_iter().for_each(|argument| arguments.push(argument));
+        arguments
     }
 }
 
