@@ -4,6 +4,7 @@ pub mod datadog;
 pub mod simple;
 
 use super::accumulator::Accumulator;
+use super::rules::Rules;
 use crate::metric::{Context, Series};
 
 /// Turns the samples of a context into series.
@@ -20,6 +21,11 @@ pub trait Wrapper {
         interval_s: u32,
         emit: &mut dyn FnMut(Series),
     );
+
+    /// The rules that samples, and readings of the board, pass first.
+    fn rules(&self) -> Option<&Rules> {
+        None
+    }
 }
 
 /// A row of the table of wrappers.
