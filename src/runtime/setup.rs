@@ -13,7 +13,7 @@ use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
 use super::{clock, tokens};
 use crate::agent::{PerStream, Settings};
-use crate::aggregate::rules::Ruled;
+use crate::aggregate::rules::{Ruled, Rules};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
 use crate::config::{Config, Kubelet, RedisAddress};
@@ -86,7 +86,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         logs_bulk_size: LOG_ENTRIES_MAX,
         wrapper: match &config.rules[..] {
             [] => (wrapper.build)(&histogram).into(),
-            rules => Rc::new(Ruled::new((wrapper.build)(&histogram), rules.to_vec())),
+            rules => Rc::new(Ruled::new((wrapper.build)(&histogram), Rc::new(Rules::new(rules.to_vec())))),
         },
         global_tags: config.global_tags.clone(),
         host: config.host.clone(),

@@ -25,9 +25,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use foldhash::fast::RandomState;
-pub use glob::Glob;
-pub use rename::{Rename, RenameError};
 
+pub use self::glob::Glob;
+pub use self::rename::{Rename, RenameError};
 use super::SampleError;
 use super::accumulator::Accumulator;
 use super::wrapper::{HistogramOptions, Wrapper};
@@ -173,13 +173,13 @@ impl Rules {
 /// A wrapper whose samples pass rules first.
 pub struct Ruled {
     wrapper: Box<dyn Wrapper>,
-    rules: Rules,
+    rules: Rc<Rules>,
 }
 
 impl Ruled {
     /// `wrapper`, behind `rules`.
-    pub fn new(wrapper: Box<dyn Wrapper>, rules: Vec<Rule>) -> Ruled {
-        Ruled { wrapper, rules: Rules::new(rules) }
+    pub fn new(wrapper: Box<dyn Wrapper>, rules: Rc<Rules>) -> Ruled {
+        Ruled { wrapper, rules }
     }
 }
 
@@ -198,7 +198,7 @@ impl Wrapper for Ruled {
         self.wrapper.wrap(context, accumulator, interval_s, emit);
     }
 
-    fn rules(&self) -> Option<&Rules> {
+    fn rules(&self) -> Option<&Rc<Rules>> {
         Some(&self.rules)
     }
 }

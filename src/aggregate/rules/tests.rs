@@ -31,7 +31,7 @@ fn emitting(pattern: &str, aggregates: &[HistogramAggregate], percentiles: &[f64
 }
 
 fn ruled(rules: Vec<Rule>) -> Ruled {
-    Ruled::new((WRAPPERS[0].build)(&HistogramOptions::default()), rules)
+    Ruled::new((WRAPPERS[0].build)(&HistogramOptions::default()), Rc::new(Rules::new(rules)))
 }
 
 type Written<'a> = (&'a str, &'a str, &'a [&'a str], i128);

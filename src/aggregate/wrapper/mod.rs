@@ -3,6 +3,8 @@
 pub mod datadog;
 pub mod simple;
 
+use std::rc::Rc;
+
 use super::accumulator::Accumulator;
 use super::rules::Rules;
 use crate::metric::{Context, Series};
@@ -23,7 +25,7 @@ pub trait Wrapper {
     );
 
     /// The rules that samples, and readings of the board, pass first.
-    fn rules(&self) -> Option<&Rules> {
+    fn rules(&self) -> Option<&Rc<Rules>> {
         None
     }
 }
