@@ -130,7 +130,7 @@ const SIGNAL_HELP: &[(&str, &str)] = &[
     ("SIGTERM, SIGINT", "Finish what is half done, then end. Whatever is not sent yet stays in Redis."),
     (
         "SIGHUP",
-        "Read the file of --env-file again and go on with the new values; if they are wrong, with the old ones.",
+        "Read all files again (--env-file, secrets, rules) and go on with the new values; if they are wrong, with the old ones.",
     ),
     ("SIGUSR1", "Release now, without waiting for the interval or for a back-off to end."),
 ];

@@ -37,6 +37,25 @@ pub const STAMP_OFF_S_MAX: f64 = 86_400.0;
 /// Percentiles of a histogram.
 pub const PERCENTILES_MAX: usize = 100;
 
+/// Bytes of the file of rules; a longer one is a mistake in the configuration.
+pub const RULES_FILE_BYTES_MAX: usize = 64 << 10;
+
+/// Rules in that file; more are a mistake in the configuration, too.
+pub const RULES_MAX: usize = 256;
+
+/// Stars in the pattern of a rule: `$1` to `$9`. More are a mistake.
+pub const RULE_STARS_MAX: usize = 9;
+
+/// Bytes of the name that a rule gives, before stars are filled in. A longer one is a mistake. A metric whose new name
+/// would get longer than [`NAME_BYTES_MAX`] keeps its own.
+pub const RENAME_BYTES_MAX: usize = 200;
+
+/// Names for which is remembered what the rules make of them. Beyond it all are forgotten, and matched anew.
+pub const RULED_NAMES_MAX: usize = 1_024;
+
+/// Bytes of such a name and of its new one; what is longer is matched each time.
+pub const RULED_NAME_BYTES_MAX: usize = 512;
+
 /// Canonical tags of one record; a record with more is dropped, reason `too_large`.
 pub const TAGS_BYTES_MAX: usize = 16 << 10;
 

@@ -10,6 +10,7 @@ use chouette_iot::cli::{self, Command};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget};
+use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
 use chouette_iot::runtime::{log_output, resolver, setup};
 use simple_logger::SimpleLogger;
@@ -85,7 +86,7 @@ fn read_config(env_file: Option<&Path>) -> Result<Config, String> {
         let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
         variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    Config::from_env_and_file(std::env::vars_os(), variables, &read_secret)
+    Config::from_env_and_file(std::env::vars_os(), variables, &read_named)
         .map_err(|errors| errors.to_string())
 }
 
@@ -94,12 +95,12 @@ fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
 
-/// Reads a file that holds a secret. Only a regular one: the loop cannot wait for somebody to write into a pipe.
-fn read_secret(path: &str) -> io::Result<Vec<u8>> {
+/// Reads a file that a variable names. Only a regular one: the loop cannot wait for somebody to write into a pipe.
+fn read_named(path: &str) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    read_bytes(Path::new(path), SECRET_FILE_BYTES_MAX)
+    read_bytes(Path::new(path), SECRET_FILE_BYTES_MAX.max(RULES_FILE_BYTES_MAX))
 }
 
 /// Reads a file to its end, and no more than one byte beyond the bound.
@@ -129,8 +130,12 @@ fn announce(config: &Config) {
         [] => "no plugins".to_owned(),
         names => format!("plugins {}", names.join(", ")),
     };
+    let rules = match config.rules.len() {
+        0 => String::new(),
+        rules => format!(", rules {rules}"),
+    };
     log::info!(
-        "chouette-iot {}: redis {address} database {db}, metrics to {}, {plugins}",
+        "chouette-iot {}: redis {address} database {db}, metrics to {}, {plugins}{rules}",
         env!("CARGO_PKG_VERSION"),
         config.datadog_url
     );

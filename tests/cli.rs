@@ -91,6 +91,25 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn wrong_rules_stop_the_start_each_told_with_its_number_and_pattern() {
+    let rules = r#"[{"match": "a.*", "drp": true}, {"match": "b", "type": "gage", "emit": ["mean"]}]"#;
+    let path = file("rules", rules);
+    let output = agent(&["run"], &[("API_KEY", SECRET), ("METRICS_RULES", path.to_str().unwrap())]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    for told in [
+        "3 mistakes in the configuration:",
+        &format!("\n  METRICS_RULES={}: rule 1 (match \"a.*\"): ", path.display()),
+        "did you mean \"drop\"?",
+        "did you mean \"gauge\"?",
+        "did you mean \"avg\"?",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_named() {
     let path = file("bad", "API_KEY=x\nthis is no assignment\n");
     for name in [path.to_str().unwrap(), "/nowhere/chouette.env"] {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::line::{Hold, Owner};
 use super::{Cx, Now, lease};
+use crate::aggregate::SampleError;
 use crate::collect::Gauge;
 use crate::limits::{OUTBOX_SERIES_MAX, STORE_SERIES_MAX, UNSTAMPED_MAX};
 use crate::metric::Series;
@@ -132,13 +133,19 @@ impl Outbox {
         }
         let Now { mono, wall_s } = cx.now;
         let waiting = std::mem::take(&mut self.unstamped);
+        let readings = waiting.len();
         let series: Vec<Series> = waiting
             .into_iter()
             .map(|(at, gauge)| {
                 let age_s = mono.saturating_duration_since(at).as_secs_f64();
                 Series::gauge(gauge.name, gauge.tags, gauge.value, wall_s - age_s)
             })
+            .filter_map(|reading| match cx.settings.wrapper.rules() {
+                Some(rules) => rules.reading(reading),
+                None => Some(reading),
+            })
             .collect();
+        cx.telemetry.dropped(SampleError::Ruled.reason(), (readings - series.len()) as u64);
         if !series.is_empty() {
             self.push(&series, cx);
         }

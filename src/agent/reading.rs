@@ -9,7 +9,7 @@ use super::Cx;
 use super::commit::Commit;
 use super::fetching::{Fetching, Record};
 use super::line::Hold;
-use crate::aggregate::{Bucket, Wrapper, bucket_of};
+use crate::aggregate::{Bucket, SampleError, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
 use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, STAMP_OFF_S_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Found, Replies, Request};
@@ -199,8 +199,10 @@ impl Reading {
         if (sample.timestamp - score_s).abs() > STAMP_OFF_S_MAX {
             sample.timestamp = score_s;
         }
-        if let Err(error) = self.bucket.add(&sample, &*self.wrapper) {
-            self.unreadable(key, &error, error.reason(), cx);
+        match self.bucket.add(&sample, &*self.wrapper) {
+            Ok(()) => {}
+            Err(wanted @ SampleError::Ruled) => self.drop_record(wanted.reason()),
+            Err(error) => self.unreadable(key, &error, error.reason(), cx),
         }
     }
 

@@ -1,9 +1,11 @@
 //! What is kept of the samples of one context while its bucket is read.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
+use super::wrapper::HistogramOptions;
 use crate::metric::{Elements, Number, Value};
 
 /// A summary that samples are added to one by one.
@@ -38,6 +40,8 @@ pub enum Accumulator {
         values: Vec<f64>,
         /// Earliest timestamp.
         first_s: f64,
+        /// What is sent of them, where a rule says so.
+        summaries: Option<Rc<HistogramOptions>>,
     },
     /// Sum and number of samples.
     Average {
@@ -79,7 +83,7 @@ impl Accumulator {
 
     /// No values yet.
     pub fn values() -> Accumulator {
-        Accumulator::Values { values: Vec::new(), first_s: f64::INFINITY }
+        Accumulator::Values { values: Vec::new(), first_s: f64::INFINITY, summaries: None }
     }
 
     /// An average over nothing yet.
@@ -90,6 +94,14 @@ impl Accumulator {
     /// An empty sum stamped with the latest timestamp.
     pub fn sum_last() -> Accumulator {
         Accumulator::SumLast { sum: Number::Int(0), last_s: f64::NEG_INFINITY }
+    }
+
+    /// Has these sent of a histogram; anything else has no summaries.
+    pub fn summarised(mut self, by_rule: Option<&Rc<HistogramOptions>>) -> Accumulator {
+        if let Accumulator::Values { summaries, .. } = &mut self {
+            *summaries = by_rule.cloned();
+        }
+        self
     }
 
     /// Adds one value and gives back by how many bytes the memory grew, roughly.
@@ -114,7 +126,7 @@ impl Accumulator {
                 *first_s = first_s.min(timestamp_s);
                 Ok(add_elements(elements, list))
             }
-            (Accumulator::Values { values, first_s }, Value::Number(n)) => {
+            (Accumulator::Values { values, first_s, .. }, Value::Number(n)) => {
                 let before = values.capacity();
                 values.push(n.as_f64());
                 *first_s = first_s.min(timestamp_s);

@@ -4,19 +4,29 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
 use super::accumulator::Accumulator;
-use super::wrapper::Wrapper;
+use super::wrapper::{HistogramOptions, Wrapper};
 use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
 use crate::metric::{Context, Sample, Series, Tags};
 
 /// Accumulators by context.
 #[derive(Default)]
 pub struct Bucket {
-    contexts: HashMap<Context, Accumulator, RandomState>,
+    contexts: HashMap<Context, Entry, RandomState>,
     bytes: usize,
+    /// The tags of a sample whose tags a rule changes.
+    ruled_tags: String,
+}
+
+struct Entry {
+    accumulator: Accumulator,
+    /// Rules leave samples of this very context where they are. Not so where it came to be under a rule for another
+    /// one, and samples that bear its name may belong somewhere else.
+    is_own: bool,
 }
 
 /// Why a readable sample is not aggregated. It costs only itself.
@@ -26,6 +36,8 @@ pub enum SampleError {
     UnknownType,
     /// A list where the type takes a number, or the reverse.
     WrongType,
+    /// A rule drops it, as somebody wants it to: nothing to warn about.
+    Ruled,
 }
 
 impl SampleError {
@@ -34,6 +46,7 @@ impl SampleError {
         match self {
             SampleError::UnknownType => "unknown_type",
             SampleError::WrongType => "wrong_type",
+            SampleError::Ruled => "rule",
         }
     }
 }
@@ -43,6 +56,7 @@ impl fmt::Display for SampleError {
         f.write_str(match self {
             SampleError::UnknownType => "a type the wrapper does not know",
             SampleError::WrongType => "a value of the wrong shape for its type",
+            SampleError::Ruled => "a metric that a rule drops",
         })
     }
 }
@@ -50,27 +64,58 @@ impl fmt::Display for SampleError {
 impl std::error::Error for SampleError {}
 
 impl Bucket {
-    /// Merges one sample into its context.
+    /// Merges one sample into its context, which is another one where a rule of the wrapper says so. A context that
+    /// rules leave alone asks them once.
     ///
     /// # Errors
     /// See [`SampleError`]; the bucket is as it was.
     pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
-        if let Some(accumulator) = self.contexts.get_mut(sample as &dyn ContextKey) {
+        if let Some(entry) = self.contexts.get_mut(sample as &dyn ContextKey)
+            && entry.is_own
+        {
             let grown =
-                accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
+                entry.accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
             self.bytes += grown;
             return Ok(());
         }
-        let mut accumulator = wrapper.accumulator(sample.kind).ok_or(SampleError::UnknownType)?;
+        let Some(ruling) = wrapper.rules().and_then(|rules| rules.ruling(sample.name)) else {
+            return self.merge(sample, true, None, wrapper);
+        };
+        let mut tags = std::mem::take(&mut self.ruled_tags);
+        let merged = ruling.apply(sample, &mut tags).and_then(|ruled| {
+            let is_own = ContextKey::parts(&ruled) == sample.parts();
+            self.merge(&ruled, is_own, ruling.summaries.as_ref(), wrapper)
+        });
+        self.ruled_tags = tags;
+        merged
+    }
+
+    /// Merges a sample that rules have seen. `is_own` says that they left its context as it was.
+    fn merge(
+        &mut self,
+        sample: &Sample<'_>,
+        is_own: bool,
+        summaries: Option<&Rc<HistogramOptions>>,
+        wrapper: &dyn Wrapper,
+    ) -> Result<(), SampleError> {
+        if let Some(entry) = self.contexts.get_mut(sample as &dyn ContextKey) {
+            let grown =
+                entry.accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
+            entry.is_own |= is_own;
+            self.bytes += grown;
+            return Ok(());
+        }
+        let accumulator = wrapper.accumulator(sample.kind).ok_or(SampleError::UnknownType)?;
+        let mut accumulator = accumulator.summarised(summaries);
         let grown = accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
         let context = Context {
             name: sample.name.into(),
             kind: sample.kind.into(),
             tags: Tags::from_canonical(sample.tags),
         };
-        const ENTRY_BYTES: usize = size_of::<(Context, Accumulator)>() * 2;
+        const ENTRY_BYTES: usize = size_of::<(Context, Entry)>() * 2;
         self.bytes += grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
-        self.contexts.insert(context, accumulator);
+        self.contexts.insert(context, Entry { accumulator, is_own });
         Ok(())
     }
 
@@ -91,7 +136,8 @@ impl Bucket {
 
     /// The contexts in order, to be wrapped one after the other.
     pub fn into_contexts(self) -> Contexts {
-        let mut contexts: Vec<_> = self.contexts.into_iter().collect();
+        let accumulated = |(context, entry): (Context, Entry)| (context, entry.accumulator);
+        let mut contexts: Vec<_> = self.contexts.into_iter().map(accumulated).collect();
         contexts.sort_unstable_by(|a, b| b.0.cmp(&a.0));
         Contexts { contexts }
     }
@@ -174,7 +220,7 @@ impl Eq for dyn ContextKey + '_ {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::wrapper::{HistogramOptions, WRAPPERS};
+    use crate::aggregate::wrapper::WRAPPERS;
     use crate::metric::{Elements, Number, Value};
 
     fn sample(name: &'static str, kind: &'static str, value: Value<'static>) -> Sample<'static> {

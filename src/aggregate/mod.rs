@@ -1,10 +1,11 @@
 //! `Sample`s of one interval → `Series`: merged by context, summarised by the wrapper.
 //!
 //! [`bucket`] holds the accumulators of one interval, [`accumulator`] what is kept of a context's samples,
-//! [`wrapper`] which series become of them.
+//! [`wrapper`] which series become of them, [`rules`] what one's own rules change of samples before that.
 
 pub mod accumulator;
 pub mod bucket;
+pub mod rules;
 pub mod wrapper;
 
 pub use bucket::{Bucket, SampleError};

@@ -4,6 +4,7 @@ use log::LevelFilter;
 
 use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
+use super::rules::RulesFile;
 use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
 use crate::collect::k8s;
 use crate::protocol::url::Url;
@@ -29,6 +30,8 @@ pub struct Draft {
     pub redis_db: u32,
     /// Set by the variables of the plugin k8s.
     pub kubelet: KubeletDraft,
+    /// Set by `METRICS_RULES`.
+    pub rules: Option<RulesFile>,
 }
 
 impl Draft {
@@ -54,6 +57,7 @@ impl Draft {
             wrapper: "datadog",
             histogram_aggregates: Vec::new(),
             histogram_percentiles: Vec::new(),
+            rules: Vec::new(),
             send_self_metrics: false,
             storage: Storage::Redis,
             redis,
@@ -79,6 +83,7 @@ impl Draft {
             redis_password: None,
             redis_db: 0,
             kubelet: KubeletDraft::default(),
+            rules: None,
         }
     }
 
@@ -107,10 +112,11 @@ impl Draft {
         let is_wanted = self.config.collector_plugins.iter().any(|name| name == k8s::PLUGIN.name);
         let kubelet = self.kubelet.finish(is_wanted, &mut mistakes);
         warnings.extend(doubts(&self.config));
+        let rules = self.rules.map(|file| file.finish(self.config.wrapper, &mut mistakes, &mut warnings));
         let (Some(api_key), true) = (self.api_key, mistakes.is_empty()) else {
             return Err((mistakes, warnings));
         };
-        Ok(Config { api_key, redis, kubelet, warnings, ..self.config })
+        Ok(Config { api_key, redis, kubelet, rules: rules.unwrap_or_default(), warnings, ..self.config })
     }
 
     /// `REDIS_URL` wins; what it does not say about log-in and database, the single variables say.

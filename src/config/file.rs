@@ -1,4 +1,4 @@
-//! Secrets in files of their own, as container platforms hand them out.
+//! Files that variables name: secrets in files of their own, as container platforms hand them out, and rules.
 //!
 //! Example: `API_KEY_FILE=/run/secrets/api_key`. The file holds the value of `API_KEY` and nothing else; blanks
 //! and line ends around it count for nothing. What is read through is the caller's: this module knows no files.
@@ -24,14 +24,21 @@ pub fn no_files(_: &str) -> io::Result<Vec<u8>> {
     Err(io::ErrorKind::NotFound.into())
 }
 
+/// The content of the file at `path`.
+///
+/// # Errors
+/// [`ValueError`] where there is no such file or path.
+pub fn content(path: &str, read: ReadFile) -> Result<Vec<u8>, ValueError> {
+    let path = value::text(path, TEXT_CHARS_MAX)?;
+    read(&path).map_err(|error| ValueError::Unreadable(error.to_string()))
+}
+
 /// Sets the variable called `name` to the content of the file at `path`.
 ///
 /// # Errors
 /// [`ValueError`], which repeats nothing of the content.
 pub fn set(draft: &mut Draft, name: &'static str, path: &str, read: ReadFile) -> Result<(), ValueError> {
-    let path = value::text(path, TEXT_CHARS_MAX)?;
-    let bytes = read(&path).map_err(|error| ValueError::Unreadable(error.to_string()))?;
-    let content = line(bytes)?;
+    let content = line(content(path, read)?)?;
     let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name) else {
         return Ok(());
     };

@@ -8,7 +8,7 @@
 //! in capitals wins), blanks around a value do not count, and an empty value is as good as none.
 //!
 //! Wrong values are reported all at once ([`ConfigErrors`]), secrets masked. What it does not do: read the
-//! environment or a file itself (secrets in files come through [`file::ReadFile`]), or look whether a host exists.
+//! environment or a file itself (secrets and rules in files come through [`file::ReadFile`]), or look whether a host exists.
 
 pub mod draft;
 pub mod env_file;
@@ -20,6 +20,7 @@ pub mod near;
 pub mod proxy;
 pub mod redis;
 mod resolve;
+pub mod rules;
 pub mod secret;
 pub mod table;
 pub mod value;
@@ -35,6 +36,7 @@ pub use self::proxy::{NoProxy, ProxyTarget};
 pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
 use crate::aggregate::HistogramAggregate;
+use crate::aggregate::rules::Rule;
 use crate::collect::k8s;
 use crate::collect::tegrastats;
 use crate::protocol::url::Url;
@@ -74,6 +76,8 @@ pub struct Config {
     pub histogram_aggregates: Vec<HistogramAggregate>,
     /// Percentiles made of a histogram, as shares from 0 to 1.
     pub histogram_percentiles: Vec<f64>,
+    /// What one's own rules make of metrics; the first that matches counts.
+    pub rules: Vec<Rule>,
     /// Whether the agent reports on itself.
     pub send_self_metrics: bool,
     /// Where records are kept.

@@ -15,6 +15,15 @@ pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option
     candidates.min_by_key(|(far, _)| *far).map(|(_, k)| k)
 }
 
+/// The word of a short list that `word` was most likely meant to be: the same in other case or with other separators,
+/// or with few slips. Here nobody else's words are about.
+pub fn word<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let bare = |text: &str| text.to_ascii_lowercase().replace(['_', '-', ' '], "");
+    let far = |known: &str| distance(&bare(word), &bare(known));
+    let (far, meant) = known.into_iter().map(|known| (far(known), known)).min_by_key(|(far, _)| *far)?;
+    (far <= (meant.len() / 4).max(1)).then_some(meant)
+}
+
 /// The number of letters to insert, remove, change or swap with their neighbour to get from `a` to `b`.
 pub fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
@@ -91,6 +100,25 @@ mod tests {
         ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn slips_of_short_words_are_seen() {
+        let words = ["match", "type", "emit", "drop", "drop_tags", "rename"];
+        for (slip, meant) in [
+            ("Match", Some("match")),
+            ("tpye", Some("type")),
+            ("emits", Some("emit")),
+            ("dropTags", Some("drop_tags")),
+            ("drop-tag", Some("drop_tags")),
+            ("renmae", Some("rename")),
+            ("name", None),
+            ("tags", None),
+            ("comment", None),
+            ("", None),
+        ] {
+            assert_eq!(word(slip, words), meant, "{slip}");
         }
     }
 

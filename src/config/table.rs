@@ -5,6 +5,7 @@ use super::error::ValueError;
 use super::kubelet;
 use super::proxy::{NoProxy, ProxyTarget};
 use super::redis::{self, RedisUrl};
+use super::rules::RulesFile;
 use super::secret::{Exposure, Secret};
 use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
 use super::variable::Preset::{Required, Text, Unset};
@@ -125,6 +126,11 @@ pub static VARIABLES: &[Variable] = &[
         .help("Percentiles made of a histogram: 0.95 becomes NAME.95percentile")
         .text("a list of numbers from 0 to 1, JSON or with commas", |d, t| {
             put(&mut d.config.histogram_percentiles, value::shares(t))
+        }),
+    Variable::new("METRICS_RULES", Topic::Aggregation, Unset)
+        .help("File with rules of your own: metrics to drop, rename, retag or summarise otherwise; read again on SIGHUP")
+        .file("the path of a JSON file, a list of rules", |d, path, bytes| {
+            put(&mut d.rules, RulesFile::new(path, bytes).map(Some))
         }),
     Variable::new("SEND_SELF_METRICS", Topic::Aggregation, Text("true"))
         .help("Whether the agent reports on itself (chouette.*)")

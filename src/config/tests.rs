@@ -66,6 +66,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("METRICS_WRAPPER", &["statsd", "datadog,simple"]),
     ("HISTOGRAM_AGGREGATES", &["mean", "[\"max\",\"p95\"]", "{}", "max;min"]),
     ("HISTOGRAM_PERCENTILES", &["95", "[-0.1]", "[\"0.5\"]", "NaN", "p95"]),
+    ("METRICS_RULES", &["/no/such/file", "a\nb"]),
     ("SEND_SELF_METRICS", &["2", "maybe"]),
     ("COLLECTOR_PLUGINS", &["hots", "[\"host\",\"nope\"]", "[host]"]),
     ("CAPTURE_INTERVAL", &["0", "-1", "half"]),

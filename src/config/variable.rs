@@ -98,6 +98,13 @@ pub enum Kind {
     },
     /// The path of a file that holds the value of another variable.
     FileOf(&'static str),
+    /// The path of a file that holds more than a line.
+    File {
+        /// Says what stands in the file.
+        accepts: &'static str,
+        /// Checks and stores it.
+        set: FileSetter,
+    },
     /// Anything else.
     Text {
         /// Says what is accepted.
@@ -106,6 +113,9 @@ pub enum Kind {
         set: Setter,
     },
 }
+
+/// Checks what stands in the file at a path, and stores it.
+pub type FileSetter = fn(&mut Draft, &str, Vec<u8>) -> Result<(), ValueError>;
 
 /// Checks a value and stores it.
 pub type Setter = fn(&mut Draft, &str) -> Result<(), ValueError>;
@@ -172,6 +182,12 @@ impl Variable {
         self
     }
 
+    /// Accepts the path of a file with what `set` accepts.
+    pub const fn file(mut self, accepts: &'static str, set: FileSetter) -> Variable {
+        self.kind = Kind::File { accepts, set };
+        self
+    }
+
     /// Accepts anything that `set` does.
     pub const fn text(mut self, accepts: &'static str, set: Setter) -> Variable {
         self.kind = Kind::Text { accepts, set };
@@ -193,6 +209,7 @@ impl Variable {
     pub fn set(&self, draft: &mut Draft, text: &str, read: ReadFile) -> Result<(), ValueError> {
         match self.kind {
             Kind::FileOf(name) => file::set(draft, name, text, read),
+            Kind::File { set, .. } => set(draft, text, file::content(text, read)?),
             Kind::Number { min, max, set, .. } => {
                 set(draft, value::number(text, min, max)?);
                 Ok(())
@@ -212,7 +229,7 @@ impl Variable {
                 format!("a list, JSON or with commas, of: {}", words().join(", "))
             }
             Kind::FileOf(name) => format!("the path of a file that holds {name} and nothing else"),
-            Kind::Text { accepts, .. } => (*accepts).to_owned(),
+            Kind::File { accepts, .. } | Kind::Text { accepts, .. } => (*accepts).to_owned(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, Reader};
+use super::json::{self, Reader, Token};
 
 /// Tags as the text of a JSON list of `key:value` strings, sorted by code point, without duplicates and
 /// without white space: `["a:1","b:2"]`. Two tag sets are equal exactly when their texts are, and the
@@ -59,6 +59,36 @@ impl Tags {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Writes canonical tags without those that have one of some keys, to `out`, which is emptied first. False where there
+/// was none of them. The key of a tag is what stands before its first colon.
+pub fn without(canonical: &str, keys: &[String], out: &mut String) -> bool {
+    let mut reader = Reader::new(canonical);
+    let mut in_list = reader.enter_list().is_ok();
+    let mut left_out = false;
+    out.clear();
+    out.push('[');
+    loop {
+        in_list = in_list && reader.next_element().unwrap_or(false);
+        let Some(Token::Text(tag)) = in_list.then(|| reader.value().ok()).flatten() else {
+            break;
+        };
+        let text = tag.unescaped();
+        let key = text.split(':').next().unwrap_or_default();
+        if keys.iter().any(|unwanted| unwanted == key) {
+            left_out = true;
+            continue;
+        }
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push('"');
+        out.push_str(tag.raw());
+        out.push('"');
+    }
+    out.push(']');
+    left_out
 }
 
 /// Collects the tags of one record and renders them canonically. Cleared and used again for the next
@@ -206,6 +236,25 @@ mod tests {
         assert_eq!(tags.with(&more).as_str(), r#"["env:prod","host:\"x\"","k:v"]"#);
         assert_eq!(tags.with::<String>(&[]), tags);
         assert_eq!(Tags::none().with(&more).as_str(), r#"["env:prod","k:v"]"#);
+    }
+
+    #[test]
+    fn tags_are_left_out_by_their_keys_and_the_rest_stays_canonical() {
+        let tags = Tags::from_strings(&["a:1", "a:b:2", "ab:3", "b", "q\"\\:4", "é:5"]);
+        let mut out = "what was there".to_owned();
+        for (keys, expected) in [
+            (&["a"][..], Some(r#"["ab:3","b","q\"\\:4","é:5"]"#)),
+            (&["b", "é", "none"], Some(r#"["a:1","a:b:2","ab:3","q\"\\:4"]"#)),
+            (&["q\"\\"], Some(r#"["a:1","a:b:2","ab:3","b","é:5"]"#)),
+            (&["a", "ab", "b", "q\"\\", "é"], Some("[]")),
+            (&["A", "a:1", ""], None),
+            (&[], None),
+        ] {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let changed = without(tags.as_str(), &keys, &mut out);
+            assert_eq!(changed.then_some(out.as_str()), expected, "{keys:?}");
+        }
+        assert!(!without("no list", &["a".to_owned()], &mut out));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::Endpoint;
@@ -12,6 +13,7 @@ use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
 use super::{clock, tokens};
 use crate::agent::{PerStream, Settings};
+use crate::aggregate::rules::{Ruled, Rules};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
 use crate::config::{Config, Kubelet, RedisAddress};
@@ -82,7 +84,10 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         metrics_bulk_size: config.metrics_bulk_size,
         log_ttl_s: config.log_ttl_s,
         logs_bulk_size: LOG_ENTRIES_MAX,
-        wrapper: (wrapper.build)(&histogram).into(),
+        wrapper: match &config.rules[..] {
+            [] => (wrapper.build)(&histogram).into(),
+            rules => Rc::new(Ruled::new((wrapper.build)(&histogram), Rc::new(Rules::new(rules.to_vec())))),
+        },
         global_tags: config.global_tags.clone(),
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,

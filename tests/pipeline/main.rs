@@ -9,6 +9,7 @@ mod outcomes;
 mod redis_ways;
 mod refusals;
 mod request;
+mod rules;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

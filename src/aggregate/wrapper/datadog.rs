@@ -17,7 +17,7 @@ impl Datadog {
     }
 
     fn wrap_histogram(
-        &self,
+        options: &HistogramOptions,
         values: &mut [f64],
         interval_s: u32,
         emit: &mut dyn FnMut(&str, SeriesKind, f64),
@@ -25,7 +25,7 @@ impl Datadog {
         let samples = values.len() as f64;
         let sum: f64 = values.iter().sum();
         values.sort_unstable_by(f64::total_cmp);
-        for aggregate in &self.histogram.aggregates {
+        for aggregate in &options.aggregates {
             let (kind, value) = match aggregate {
                 HistogramAggregate::Max => (SeriesKind::Gauge, values.last().copied().unwrap_or_default()),
                 HistogramAggregate::Min => (SeriesKind::Gauge, values.first().copied().unwrap_or_default()),
@@ -36,7 +36,7 @@ impl Datadog {
             };
             emit(aggregate.as_str(), kind, value);
         }
-        for p in &self.histogram.percentiles {
+        for p in &options.percentiles {
             emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(values, *p));
         }
     }
@@ -81,8 +81,9 @@ impl Wrapper for Datadog {
             Accumulator::Distinct { elements, first_s } => {
                 emit(series("", SeriesKind::Count, Number::Int(elements.len() as i128), first_s));
             }
-            Accumulator::Values { mut values, first_s } => {
-                self.wrap_histogram(&mut values, interval_s, &mut |suffix, kind, value| {
+            Accumulator::Values { mut values, first_s, summaries } => {
+                let options = summaries.as_deref().unwrap_or(&self.histogram);
+                Self::wrap_histogram(options, &mut values, interval_s, &mut |suffix, kind, value| {
                     emit(series(suffix, kind, Number::Float(value), first_s));
                 });
             }
@@ -125,7 +126,7 @@ mod tests {
             HistogramOptions { aggregates: vec![], percentiles: vec![0.29, 0.57, 0.58, 0.999, 1.0] };
         let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
         let mut names = Vec::new();
-        let values = Accumulator::Values { values: vec![1.0], first_s: 0.0 };
+        let values = Accumulator::Values { values: vec![1.0], first_s: 0.0, summaries: None };
         Datadog::new(&options).wrap(&context, values, 10, &mut |s| names.push(s.name));
         assert_eq!(
             names,

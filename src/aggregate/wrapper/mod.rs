@@ -3,7 +3,10 @@
 pub mod datadog;
 pub mod simple;
 
+use std::rc::Rc;
+
 use super::accumulator::Accumulator;
+use super::rules::Rules;
 use crate::metric::{Context, Series};
 
 /// Turns the samples of a context into series.
@@ -20,6 +23,11 @@ pub trait Wrapper {
         interval_s: u32,
         emit: &mut dyn FnMut(Series),
     );
+
+    /// The rules that samples, and readings of the board, pass first.
+    fn rules(&self) -> Option<&Rc<Rules>> {
+        None
+    }
 }
 
 /// A row of the table of wrappers.
