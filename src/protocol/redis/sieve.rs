@@ -9,22 +9,13 @@
 use std::collections::VecDeque;
 
 use super::framing::{HEADER_BYTES_MAX, bad_length, header_of, line_end, pack, whole_string};
-use super::{CodecError, Found, Strings};
+use super::{CodecError, Found, Room, Strings};
 use crate::limits::{CHUNK_KEYS, REPLY_DEPTH_MAX, REPLY_ELEMENTS_MAX, REPLY_LINE_BYTES_MAX};
 
 /// The code of the error in place of what is too long.
 pub const TOO_LONG: &str = "TOOLONG";
 /// The code of the error in place of what found no room.
 const LATER: &str = "LATER";
-
-/// How much a request wants to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
-    /// Longest bulk string.
-    pub bulk_bytes_max: usize,
-    /// Bytes of all bulk strings of one reply; the first one is read even where it alone has more.
-    pub total_bytes_max: usize,
-}
 
 /// What is left of the replies to one request.
 #[derive(Debug)]
