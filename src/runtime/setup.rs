@@ -84,6 +84,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         logs_bulk_size: LOG_ENTRIES_MAX,
         wrapper: (wrapper.build)(&histogram).into(),
         global_tags: config.global_tags.clone(),
+        value_digits: config.value_digits,
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,
         clock_believable_from_s: clock::build_epoch_s(),
