@@ -12,6 +12,12 @@ use crate::telemetry::Counters;
 /// the cycles.
 const LEVEL: i32 = 9;
 
+/// From where on the search pays no longer: it would take two thirds of a large release, for a hundredth of its bytes.
+const LEVEL_OF_LARGE: i32 = 6;
+
+/// Bytes of text up to which a body is not large. A minute of a busy board has a quarter.
+const NOT_LARGE_BYTES_MAX: usize = 128 << 10;
+
 /// A positive number asks miniz for the zlib header.
 const ZLIB: i32 = 15;
 
@@ -67,9 +73,10 @@ pub struct PayloadWriter {
 }
 
 impl PayloadWriter {
-    /// Begins a body. `payload` holds what is known of it beforehand.
-    pub(super) fn new(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
-        let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0);
+    /// Begins a body of about so many bytes before compression. `payload` holds what is known of it beforehand.
+    pub(super) fn new(source: Box<dyn Source>, payload: Payload, text_bytes: usize) -> PayloadWriter {
+        let level = if text_bytes > NOT_LARGE_BYTES_MAX { LEVEL_OF_LARGE } else { LEVEL };
+        let flags = create_comp_flags_from_zip_params(level, ZLIB, 0);
         let compressor = Box::new(CompressorOxide::new(flags));
         PayloadWriter { source, compressor, text: Vec::new(), done: 0, more: true, payload }
     }

@@ -52,12 +52,11 @@ impl Parts {
     /// Reads one record. Where it cannot be read, what was there before is all that is there.
     pub fn read(&mut self, raw: &[u8]) -> Result<Rest, RecordError> {
         let before = (self.identity.len(), self.values.len(), self.points.len());
-        // The usual ones are ASCII or are UTF-8 within their strings; all is looked at once.
-        let text = std::str::from_utf8(raw).map_err(|_| RecordError::MalformedSeries)?;
-        if let Some(rest) = self.read_usual(text.as_bytes()) {
+        if let Some(rest) = self.read_usual(raw) {
             return Ok(rest);
         }
         self.truncate(before);
+        let text = std::str::from_utf8(raw).map_err(|_| RecordError::MalformedSeries)?;
         let rest = read_any(text, self);
         if rest.is_err() {
             self.truncate(before);
@@ -73,59 +72,73 @@ impl Parts {
 
     /// `None` where a record has another form; then some of it may have been appended.
     fn read_usual(&mut self, raw: &[u8]) -> Option<Rest> {
+        const METRIC: Word = Word::new(b"{\"metric");
+        const TAGS: Word = Word::new(b"\"tags\":");
+        const POINTS: Word = Word::new(b"\"points\"");
+        const TYPE: Word = Word::new(b"\"type\":");
+        const INTERVAL: Word = Word::new(b"\"interva");
         let mut cursor = Cursor { rest: raw };
-        cursor.eat(b"{\"metric\":")?;
-        let name = cursor.text()?;
+        cursor.word(METRIC)?;
+        cursor.byte(b'"')?;
+        cursor.byte(b':')?;
+        // Its closing quote, too.
+        let name = cursor.text()?.split_first()?.1;
         self.identity.extend_from_slice(name);
-        self.identity.push(b'"');
-        cursor.next(b"\"tags\":")?;
+        cursor.next()?;
+        cursor.word(TAGS)?;
         self.read_usual_tags(&mut cursor)?;
-        cursor.next(b"\"points\":")?;
-        cursor.space();
-        cursor.eat(b"[[")?;
+        cursor.next()?;
+        cursor.word(POINTS)?;
+        cursor.byte(b':')?;
+        cursor.blank();
+        cursor.byte(b'[')?;
         loop {
+            cursor.byte(b'[')?;
             let timestamp_s = cursor.number()?.as_f64()?;
-            cursor.eat(b",")?;
-            cursor.space();
+            cursor.byte(b',')?;
+            cursor.blank();
             let value = cursor.number()?.shortest()?;
             self.push_value(timestamp_s, |values| values.extend_from_slice(value))?;
-            cursor.eat(b"]")?;
-            if cursor.eat(b"]").is_some() {
+            cursor.byte(b']')?;
+            if cursor.byte(b']').is_some() {
                 break;
             }
-            cursor.next(b"[")?;
+            cursor.next()?;
         }
-        cursor.next(b"\"type\":")?;
-        let kind = SeriesKind::from_word(std::str::from_utf8(cursor.text()?).ok()?);
+        cursor.next()?;
+        cursor.word(TYPE)?;
+        let kind = SeriesKind::from_word(std::str::from_utf8(unquoted(cursor.text()?)).ok()?);
         let mut interval_s = None;
-        if cursor.eat(b"}").is_none() {
-            cursor.next(b"\"interval\":")?;
-            cursor.space();
+        if cursor.byte(b'}').is_none() {
+            cursor.next()?;
+            cursor.word(INTERVAL)?;
+            cursor.byte(b'l')?;
+            cursor.byte(b'"')?;
+            cursor.byte(b':')?;
             interval_s = whole_seconds(cursor.number()?.as_f64()?);
-            cursor.eat(b"}")?;
+            cursor.byte(b'}')?;
         }
-        cursor.rest.is_empty().then_some(Rest { name_bytes: name.len() + 1, kind, interval_s })
+        cursor.rest.is_empty().then_some(Rest { name_bytes: name.len(), kind, interval_s })
     }
 
     /// Tags that are in order already.
     fn read_usual_tags(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        cursor.space();
-        cursor.eat(b"[")?;
+        cursor.blank();
+        cursor.byte(b'[')?;
         self.identity.push(b'[');
         let mut last: &[u8] = b"";
-        while cursor.eat(b"]").is_none() {
+        while cursor.byte(b']').is_none() {
             if !last.is_empty() {
-                cursor.eat(b",")?;
+                cursor.byte(b',')?;
                 self.identity.push(b',');
             }
             let tag = cursor.text()?;
+            self.identity.extend_from_slice(tag);
+            let tag = unquoted(tag);
             if tag <= last {
                 return None;
             }
             last = tag;
-            self.identity.push(b'"');
-            self.identity.extend_from_slice(tag);
-            self.identity.push(b'"');
         }
         self.identity.push(b']');
         Some(())
@@ -146,49 +159,88 @@ struct Cursor<'a> {
     rest: &'a [u8],
 }
 
+/// Up to eight bytes that are compared at once: a call of musl's `memcmp` costs more than all else in a token.
+#[derive(Clone, Copy)]
+struct Word {
+    bytes: u64,
+    mask: u64,
+    len: usize,
+}
+
+impl Word {
+    const fn new(text: &[u8]) -> Word {
+        let (mut bytes, mut rest) = (0, text);
+        while let Some((byte, others)) = rest.split_last() {
+            bytes = bytes << 8 | *byte as u64;
+            rest = others;
+        }
+        Word { bytes, mask: u64::MAX >> (64 - 8 * text.len()), len: text.len() }
+    }
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    match text {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => text,
+    }
+}
+
 // Called for every token; a binary optimised for size would not inline them.
 impl<'a> Cursor<'a> {
+    /// A record goes on for eight bytes wherever a word stands.
     #[inline(always)]
-    fn eat<const N: usize>(&mut self, word: &[u8; N]) -> Option<()> {
-        let (first, rest) = self.rest.split_first_chunk::<N>()?;
-        // A comparison of arrays would be a call of `memcmp`, which costs more than these few bytes.
-        if first.iter().zip(word).any(|(a, b)| a != b) {
+    fn word(&mut self, word: Word) -> Option<()> {
+        let eight = u64::from_le_bytes(*self.rest.first_chunk()?);
+        if (eight ^ word.bytes) & word.mask != 0 {
             return None;
         }
-        self.rest = rest;
+        self.rest = self.rest.get(word.len..)?;
         Some(())
     }
 
-    /// A comma and what follows it.
     #[inline(always)]
-    fn next<const N: usize>(&mut self, word: &[u8; N]) -> Option<()> {
-        self.eat(b",")?;
-        self.space();
-        self.eat(word)
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        match self.rest {
+            [first, rest @ ..] if *first == byte => {
+                self.rest = rest;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// The comma before what comes next.
+    #[inline(always)]
+    fn next(&mut self) -> Option<()> {
+        self.byte(b',')?;
+        self.blank();
+        Some(())
     }
 
     /// The one blank that Python writes behind commas and colons.
     #[inline(always)]
-    fn space(&mut self) {
-        let _ = self.eat(b" ");
+    fn blank(&mut self) {
+        let _ = self.byte(b' ');
     }
 
-    /// A string without escapes.
+    /// A string without escapes, in its quotes.
     #[inline(always)]
     fn text(&mut self) -> Option<&'a [u8]> {
-        self.space();
-        self.eat(b"\"")?;
-        let (text, rest) = self.rest.split_at_checked(plain_len(self.rest))?;
+        self.blank();
+        let [b'"', inner @ ..] = self.rest else { return None };
+        let (text, rest) = self.rest.split_at_checked(plain_len(inner) + 2)?;
         self.rest = rest;
-        self.eat(b"\"")?;
-        Some(text)
+        (text.last() == Some(&b'"') && std::str::from_utf8(text).is_ok()).then_some(text)
     }
 
     /// A number without an exponent.
     fn number(&mut self) -> Option<Plain<'a>> {
-        self.space();
+        self.blank();
         let (mut digits, mut point, mut len) = (0u64, None, 0);
-        let unsigned = self.rest.strip_prefix(b"-").unwrap_or(self.rest);
+        let unsigned = match self.rest {
+            [b'-', unsigned @ ..] => unsigned,
+            rest => rest,
+        };
         for byte in unsigned {
             match byte {
                 b'0'..=b'9' => digits = digits.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
@@ -237,15 +289,18 @@ impl<'a> Plain<'a> {
     fn shortest(&self) -> Option<&'a [u8]> {
         let mut text = self.token;
         if self.decimals > 0 {
-            while let Some(shorter) = text.strip_suffix(b"0") {
+            while let [shorter @ .., b'0'] = text {
                 text = shorter;
             }
-            text = text.strip_suffix(b".").unwrap_or(text);
+            if let [whole @ .., b'.'] = text {
+                text = whole;
+            }
         }
-        let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-        // Zero has no sign, and what begins with zeros may be shorter with an exponent.
-        let is_odd = unsigned.starts_with(b"0.0") || (unsigned == b"0" && text.len() > 1);
-        (!is_odd).then_some(text)
+        match text {
+            // Zero has no sign, and what begins with zeros may be shorter with an exponent.
+            [b'-', b'0'] | [b'0', b'.', b'0', ..] | [b'-', b'0', b'.', b'0', ..] => None,
+            _ => Some(text),
+        }
     }
 }
 

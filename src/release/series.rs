@@ -133,8 +133,17 @@ impl Batch for SeriesBatch {
         let order = words::order(heads.len(), |at| {
             heads.get(at).map(|head| head.identity(&parts.identity)).unwrap_or_default()
         });
+        // Besides names, tags and values there is what stands around them.
+        let text_bytes =
+            parts.identity.len() + heads.len() * 50 + parts.values.len() + parts.points.len() * 14;
+        let mut host = Vec::new();
+        if let Some(name) = &common.host {
+            host.extend_from_slice(b",\"host\":");
+            json::write_string(name, &mut host);
+        }
         let source = Series {
-            common,
+            more_tags: common.tags,
+            host,
             value_digits,
             delivered,
             parts,
@@ -144,7 +153,7 @@ impl Batch for SeriesBatch {
             next: 0,
             ..Series::default()
         };
-        PayloadWriter::new(Box::new(source), Payload::default())
+        PayloadWriter::new(Box::new(source), Payload::default(), text_bytes)
     }
 }
 
@@ -157,7 +166,10 @@ impl Head {
 /// The series in order; the keys of each are one group of the payload's.
 #[derive(Default)]
 struct Series {
-    common: Common,
+    /// Tags that every series has besides its own.
+    more_tags: Vec<String>,
+    /// The member that tells the host, if there is one.
+    host: Vec<u8>,
     value_digits: Option<u8>,
     delivered: Rc<RefCell<Delivered>>,
     parts: Parts,
@@ -191,14 +203,27 @@ impl Source for Series {
 
 impl Series {
     fn write_series(&mut self, head: Head, text: &mut Vec<u8>, payload: &mut Payload) {
-        let Series { parts, merged, common, keys, .. } = self;
+        let Series { parts, merged, keys, .. } = self;
         let (name, tags) =
             head.identity(&parts.identity).split_at_checked(head.rest.name_bytes).unwrap_or_default();
         if payload.items == 0 {
             payload.first = unescaped(name);
         }
-        write_head(name, head.rest, common, text);
-        if let Some(tags) = all_tags(tags, &common.tags, &mut self.tags) {
+        text.extend_from_slice(b"{\"metric\":\"");
+        text.extend_from_slice(name);
+        text.extend_from_slice(match head.rest.kind {
+            SeriesKind::Count => b",\"type\":\"count\"",
+            SeriesKind::Gauge => b",\"type\":\"gauge\"",
+            SeriesKind::Rate => b",\"type\":\"rate\"",
+        });
+        if let (Some(interval_s), SeriesKind::Count | SeriesKind::Rate) =
+            (head.rest.interval_s, head.rest.kind)
+        {
+            text.extend_from_slice(b",\"interval\":");
+            write_integer(interval_s.into(), text);
+        }
+        text.extend_from_slice(&self.host);
+        if let Some(tags) = all_tags(tags, &self.more_tags, &mut self.tags) {
             text.extend_from_slice(b",\"tags\":");
             text.extend_from_slice(tags);
         }
@@ -239,22 +264,6 @@ impl Series {
     }
 }
 
-fn write_head(name: &[u8], rest: Rest, common: &Common, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"metric\":\"");
-    out.extend_from_slice(name);
-    out.extend_from_slice(b",\"type\":\"");
-    out.extend_from_slice(rest.kind.as_str().as_bytes());
-    out.push(b'"');
-    if let (Some(interval_s), SeriesKind::Count | SeriesKind::Rate) = (rest.interval_s, rest.kind) {
-        out.extend_from_slice(b",\"interval\":");
-        write_integer(interval_s.into(), out);
-    }
-    if let Some(host) = &common.host {
-        out.extend_from_slice(b",\"host\":");
-        json::write_string(host, out);
-    }
-}
-
 /// The canonical text of `own` tags and `more`; nothing where there are none.
 fn all_tags<'a>(own: &'a [u8], more: &[String], builder: &'a mut TagsBuilder) -> Option<&'a [u8]> {
     if more.is_empty() {
@@ -273,3 +282,6 @@ fn unescaped(name: &[u8]) -> String {
     let text = Reader::from_bytes(&json).and_then(|mut reader| reader.text().map(|text| text.into_owned()));
     text.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
