@@ -86,9 +86,6 @@ pub const SECONDS_MOVED_MAX: i64 = 600;
 /// Keys removed by one acknowledging transaction (more where a single series has more).
 pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
 
-/// Series written into the compressor in one slice of work.
-pub const PAYLOAD_SERIES_PER_SLICE: usize = 200;
-
 /// Entries in one request of logs; Datadog's own bound.
 pub const LOG_ENTRIES_MAX: usize = 1_000;
 
@@ -108,8 +105,8 @@ pub const LOG_RECORD_BYTES_MAX: usize = 8 << 20;
 /// Fields of a log record. One with more is dropped, reason `log_too_large`.
 pub const LOG_FIELDS_MAX: usize = 4_096;
 
-/// Bytes of a body compressed in one slice of work.
-pub const PAYLOAD_BYTES_PER_SLICE: usize = 64 << 10;
+/// Bytes of a body compressed in one slice of work, before compression.
+pub const PAYLOAD_BYTES_PER_SLICE: usize = 8 << 10;
 
 /// Datadog's bound on an uncompressed metrics payload.
 pub const INTAKE_RAW_BYTES_MAX: usize = 62_914_560;

@@ -130,6 +130,8 @@ pub struct Settings {
     pub wrapper: Rc<dyn Wrapper>,
     /// Added to every series and log.
     pub global_tags: Vec<String>,
+    /// Significant digits of a fraction that is released; all where there is none.
+    pub value_digits: Option<u8>,
     /// Host name on every series and log.
     pub host: Option<String>,
     /// Whether the agent's own counters are sent.

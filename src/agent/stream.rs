@@ -115,7 +115,10 @@ impl Stream {
     pub(super) fn batch(self, settings: &Settings, delivered: &Rc<RefCell<Delivered>>) -> Box<dyn Batch> {
         let common = Common { host: settings.host.clone(), tags: settings.global_tags.clone() };
         match self {
-            Stream::Metrics => Box::new(SeriesBatch::new(common, Rc::clone(delivered))),
+            Stream::Metrics => {
+                let batch = SeriesBatch::new(common, Rc::clone(delivered));
+                Box::new(batch.with_value_digits(settings.value_digits))
+            }
             Stream::Logs => Box::new(LogBatch::new(&common)),
         }
     }

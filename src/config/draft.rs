@@ -54,6 +54,7 @@ impl Draft {
             log_ttl_s: 0,
             metric_ttl_s: 0,
             metrics_bulk_size: 0,
+            value_digits: None,
             wrapper: "datadog",
             histogram_aggregates: Vec::new(),
             histogram_percentiles: Vec::new(),

@@ -70,6 +70,8 @@ pub struct Config {
     pub metric_ttl_s: u32,
     /// Most points taken per release.
     pub metrics_bulk_size: usize,
+    /// Significant digits of a fraction that is released; all where there is none.
+    pub value_digits: Option<u8>,
     /// How samples become series: a name of [`crate::aggregate::WRAPPERS`].
     pub wrapper: &'static str,
     /// Summaries made of a histogram, each once.

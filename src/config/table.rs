@@ -19,6 +19,8 @@ pub const INTERVAL_S_MAX: u32 = 86_400;
 pub const TTL_S_MAX: u32 = 4_000_000_000;
 /// Most points a release may be told to take.
 pub const METRICS_BULK_SIZE_MAX: u32 = 100_000;
+/// Most of `VALUE_DIGITS`: what a double has.
+pub const VALUE_DIGITS_MAX: u32 = 17;
 /// Most characters of an API key; Datadog's have 32.
 pub const API_KEY_CHARS_MAX: usize = 256;
 /// Most characters of a host name, as Datadog has it.
@@ -206,6 +208,9 @@ pub static VARIABLES: &[Variable] = &[
         .number(1, METRICS_BULK_SIZE_MAX, "points", |d, n| {
             d.config.metrics_bulk_size = usize::try_from(n).unwrap_or(usize::MAX)
         }),
+    Variable::new("VALUE_DIGITS", Topic::Release, Unset)
+        .help("Significant digits of a fraction that is sent, all if unset: 6 save a third of the bytes of computed ones")
+        .number(1, VALUE_DIGITS_MAX, "digits", |d, n| d.config.value_digits = u8::try_from(n).ok()),
     Variable::new("METRIC_TTL", Topic::Release, Text("14400"))
         .help("Age at which unsent points are dropped")
         .number(1, TTL_S_MAX, "seconds", |d, n| d.config.metric_ttl_s = n),

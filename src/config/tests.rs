@@ -88,6 +88,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("DOCKER_SOCKET_PATH", &["docker.sock", "unix:///var/run/docker.sock"]),
     ("RELEASE_INTERVAL", &["0", "-60"]),
     ("METRICS_BULK_SIZE", &["0", "-1", "many"]),
+    ("VALUE_DIGITS", &["0", "18", "all"]),
     ("METRIC_TTL", &["0", "-1", "4h"]),
     ("LOG_TTL", &["0", "-1", "18h"]),
     ("HTTPS_PROXY", &["https://h", "socks5://h", "http://", "http://h:x"]),
@@ -181,6 +182,7 @@ fn good_values() {
         ("LOG_TTL", "7"),
         ("METRIC_TTL", "8"),
         ("METRICS_BULK_SIZE", "100000"),
+        ("VALUE_DIGITS", "6"),
         ("METRICS_WRAPPER", "Simple"),
         ("HISTOGRAM_AGGREGATES", "sum,MIN"),
         ("HISTOGRAM_PERCENTILES", "0, 0.5,1"),
@@ -198,6 +200,7 @@ fn good_values() {
     assert_eq!(c.datadog_logs_url.path, "/api/v2/logs");
     assert_eq!(c.log_level, LevelFilter::Error);
     assert_eq!((c.log_ttl_s, c.metric_ttl_s, c.metrics_bulk_size), (7, 8, 100_000));
+    assert_eq!(c.value_digits, Some(6));
     assert_eq!(c.wrapper, "simple");
     assert_eq!(c.histogram_aggregates, [HistogramAggregate::Sum, HistogramAggregate::Min]);
     assert_eq!(c.histogram_percentiles, [0.0, 0.5, 1.0]);

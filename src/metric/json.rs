@@ -42,6 +42,7 @@ mod tests;
 mod token;
 
 pub use reader::Reader;
+pub(crate) use scan::plain_len;
 pub use token::{Text, Token};
 
 use std::fmt;

@@ -74,30 +74,38 @@ impl Number {
 
     /// Appends the shortest JSON text that reads back as the same number.
     pub fn write_json(self, out: &mut Vec<u8>) {
-        // Writing into a vector cannot fail.
-        let _ = match self {
-            Number::Int(n) => match i64::try_from(n) {
-                Ok(short) => write!(out, "{short}"),
-                Err(_) => write!(out, "{n}"),
-            },
+        match self {
+            Number::Int(n) => write_integer(n, out),
             Number::Float(f) if !f.is_finite() => {
                 debug_assert!(false, "{f} is no JSON number");
-                write!(out, "null")
+                out.extend_from_slice(b"null");
             }
             Number::Float(f) if f.trunc() == f => {
                 if f.abs() < EXACT_INTEGERS_BELOW {
-                    write!(out, "{}", f as i64)
+                    write_integer((f as i64).into(), out);
                 } else {
                     // The zeros that would fill up the digits are not the integer's own: 2^60 would
-                    // read back as 1152921504606847000.
-                    write!(out, "{f:e}")
+                    // read back as 1152921504606847000. Writing into a vector cannot fail.
+                    let _ = write!(out, "{f:e}");
                 }
             }
             Number::Float(f) => {
-                write_shorter(f, out);
-                Ok(())
+                if write_few_decimals(f, out).is_none() {
+                    write_shorter(f, out);
+                }
             }
-        };
+        }
+    }
+
+    /// The nearest number with so many significant digits, at least one; an integer stays what it is.
+    pub fn rounded(self, digits: u8) -> Number {
+        match self {
+            Number::Float(f) if f.is_finite() => {
+                let decimals = usize::from(digits).saturating_sub(1);
+                format!("{f:.decimals$e}").parse().map_or(self, Number::Float)
+            }
+            _ => self,
+        }
     }
 
     /// Appends what Python's `str()` makes of the number: `1`, `1.0`, `1e+16`, `1.5e-07`.
@@ -126,6 +134,10 @@ impl Number {
 
 /// Most digits that 64 bits hold, whichever they are.
 const DIGITS_MAX: usize = 19;
+
+/// Powers of ten that a double holds exactly.
+pub(crate) const EXACT_POWERS_OF_TEN: [f64; 19] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
 
 const POWERS_OF_TEN: [u64; DIGITS_MAX] = {
     let mut powers = [1; DIGITS_MAX];
@@ -192,17 +204,103 @@ fn quotient(digits: u64, power: u64) -> f64 {
     bits as f64 * f64::from_bits((1023 - u64::from(shift)) << 52)
 }
 
+/// Appends an integer's digits.
+pub(crate) fn write_integer(n: i128, out: &mut Vec<u8>) {
+    if n < 0 {
+        out.push(b'-');
+    }
+    match u64::try_from(n.unsigned_abs()) {
+        Ok(digits) => write_digits(digits, 0, out),
+        Err(_) => {
+            // Writing into a vector cannot fail.
+            let _ = write!(out, "{}", n.unsigned_abs());
+        }
+    }
+}
+
+/// Appends digits, the last `decimals` of them behind a point.
+fn write_digits(mut digits: u64, decimals: usize, out: &mut Vec<u8>) {
+    // 64 bits have 20 digits; from the last one on.
+    let mut text = [0; 24];
+    let mut len = 0;
+    // A point has a digit before it.
+    let len_min = if decimals > 0 { decimals + 2 } else { 1 };
+    for place in text.iter_mut().rev() {
+        if decimals > 0 && len == decimals {
+            *place = b'.';
+        } else {
+            *place = b'0' + (digits % 10) as u8;
+            digits /= 10;
+        }
+        len += 1;
+        if digits == 0 && len >= len_min {
+            break;
+        }
+    }
+    out.extend_from_slice(text.get(text.len() - len..).unwrap_or_default());
+}
+
+/// Appends a fraction that has few decimals, as most measured values have; `None` where it has more, or where an
+/// exponent might be shorter.
+fn write_few_decimals(f: f64, out: &mut Vec<u8>) -> Option<()> {
+    /// A decimal of so many digits is told by its double.
+    const DIGITS_BELOW: f64 = 1e15;
+    let magnitude = f.abs();
+    if magnitude < 0.01 {
+        return None;
+    }
+    for (decimals, power) in EXACT_POWERS_OF_TEN.iter().enumerate().take(7).skip(1) {
+        let digits = magnitude * power + 0.5;
+        if digits >= DIGITS_BELOW {
+            return None;
+        }
+        let digits = digits as u64;
+        // Both are exact, so that this is the double nearest to the decimal.
+        if digits as f64 / power == magnitude {
+            if f < 0.0 {
+                out.push(b'-');
+            }
+            write_digits(digits, decimals, out);
+            return Some(());
+        }
+    }
+    None
+}
+
 /// Appends the shorter of both notations; positional where they are equally long.
 fn write_shorter(f: f64, out: &mut Vec<u8>) {
-    let start = out.len();
-    let _ = write!(out, "{f}");
-    let positional_end = out.len();
-    let positional_len = positional_end - start;
-    let _ = write!(out, "{f:e}");
-    if out.len() - positional_end < positional_len {
-        out.drain(start..positional_end);
-    } else {
-        out.truncate(positional_end);
+    // `-1.5e-7`
+    let text = format!("{f:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let (first, others) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    // Zeros between the point and the digits, or digits before the point: it is no integer.
+    let zeros = usize::try_from(-1 - exponent).ok();
+    let point = usize::try_from(exponent).ok().and_then(|at| others.split_at_checked(at));
+    let positional_len = match zeros {
+        Some(zeros) => "0.".len() + zeros + 1 + others.len(),
+        None => unsigned.len().max("0.0".len()),
+    };
+    if positional_len + mantissa.len() - unsigned.len() > text.len() {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    if f < 0.0 {
+        out.push(b'-');
+    }
+    match (zeros, point) {
+        (Some(zeros), _) => {
+            out.extend_from_slice(b"0.");
+            out.extend(std::iter::repeat_n(b'0', zeros));
+            out.extend_from_slice(first.as_bytes());
+            out.extend_from_slice(others.as_bytes());
+        }
+        (None, Some((whole, fraction))) => {
+            for piece in [first, whole, ".", fraction] {
+                out.extend_from_slice(piece.as_bytes());
+            }
+        }
+        (None, None) => out.extend_from_slice(text.as_bytes()),
     }
 }
 
@@ -275,6 +373,53 @@ mod tests {
         }
         assert_eq!(json(Number::Int(i128::MIN)), i128::MIN.to_string());
         assert_eq!(json(Number::Int(-5)), "-5");
+    }
+
+    #[test]
+    fn both_notations_are_weighed() {
+        // What the standard library makes of a fraction: both notations in full.
+        let shortest = |f: f64| {
+            let (positional, exponent) = (format!("{f}"), format!("{f:e}"));
+            if exponent.len() < positional.len() { exponent } else { positional }
+        };
+        let mut random = 7u64;
+        for i in 0..40_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let decimals = 10f64.powi(i % 12);
+            let near = (random >> 40) as f64 / decimals * if i % 3 == 0 { -1.0 } else { 1.0 };
+            let long = (random >> 11) as f64 / 10f64.powi(i % 30);
+            let edge = f64::from_bits((near.to_bits()).wrapping_add(random >> 63));
+            for f in [near, long, edge].into_iter().filter(|f| f.trunc() != *f) {
+                assert_eq!(json(Number::Float(f)), shortest(f), "{f:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn integers_of_any_size_are_written_in_full() {
+        for n in [
+            0,
+            7,
+            -7,
+            10,
+            4_294_967_296,
+            i128::from(u64::MAX),
+            i128::from(u64::MAX) + 1,
+            i128::MAX,
+            i128::MIN,
+        ] {
+            assert_eq!(json(Number::Int(n)), n.to_string());
+        }
+    }
+
+    #[test]
+    fn rounding_keeps_significant_digits_and_integers() {
+        let rounded = |number: Number, digits| json(number.rounded(digits));
+        assert_eq!(rounded(Number::Float(12.345_678_9), 6), "12.3457");
+        assert_eq!(rounded(Number::Float(-0.000_123_456_789), 3), "-1.23e-4");
+        assert_eq!(rounded(Number::Float(999_999.96), 6), "1000000");
+        assert_eq!(rounded(Number::Float(0.1), 17), "0.1");
+        assert_eq!(rounded(Number::Int(123_456_789), 2), "123456789");
     }
 
     #[test]

@@ -8,15 +8,16 @@
 //! points there, so that a restart, another agent, or a Redis that has lost its last second all know the same.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 
 use crate::limits::{DELIVERED_POINTS_MAX, SECONDS_MOVED_MAX};
+use crate::metric::SeriesKind;
 
 /// The latest delivered points of counts and rates, as hashes of series and second, in batches of what was
 /// acknowledged together. Two of one hash cost a point a needless move.
 #[derive(Debug, Default)]
 pub struct Delivered {
-    points: HashSet<u64, BuildHasherDefault<DefaultHasher>>,
+    points: HashSet<u64, BuildHasherDefault<IsHash>>,
     batches: VecDeque<Vec<u64>>,
 }
 
@@ -55,19 +56,54 @@ impl Delivered {
         1 + self.batches.iter().rev().take_while(fits).count()
     }
 
-    /// The first second from `second` on that was not delivered and is not `taken`, and the hash of its
-    /// point. A series so crowded that there is none in reach stays where it is.
-    pub fn free_second(&self, series: &impl Hash, second: i64, taken: impl Fn(i64) -> bool) -> (i64, u64) {
-        let reach = second..=second.saturating_add(SECONDS_MOVED_MAX);
-        let free = reach
-            .map(|at| (at, hash_of(series, at)))
-            .find(|(at, hash)| !self.points.contains(hash) && (*at == second || !taken(*at)));
-        free.unwrap_or_else(|| (second, hash_of(series, second)))
+    /// What stands for a series, told by its name and tags and all else that makes it one. The same on every board:
+    /// what one agent remembers, another one reads.
+    pub fn series(identity: &[u8], kind: SeriesKind, interval_s: Option<u32>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(identity);
+        hasher.write(kind.as_str().as_bytes());
+        hasher.write(&interval_s.unwrap_or_default().to_le_bytes());
+        hasher.finish()
+    }
+
+    /// What stands for a series' point on a second: a different one for each second.
+    pub fn point(series: u64, second: i64) -> u64 {
+        /// Odd, so that no two products are equal; the golden ratio spreads neighbours.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        series.wrapping_add((second as u64).wrapping_mul(SPREAD))
+    }
+
+    /// Whether a second of a series was delivered.
+    pub fn has(&self, series: u64, second: i64) -> bool {
+        self.points.contains(&Delivered::point(series, second))
+    }
+
+    /// The first second from `second` on that was not delivered and is not `taken`, and what stands for its point. A
+    /// series so crowded that there is none in reach stays where it is.
+    pub fn free_second(&self, series: u64, second: i64, taken: impl Fn(i64) -> bool) -> (i64, u64) {
+        let mut reach = second..=second.saturating_add(SECONDS_MOVED_MAX);
+        let free = reach.find(|at| !self.has(series, *at) && (*at == second || !taken(*at)));
+        let free = free.unwrap_or(second);
+        (free, Delivered::point(series, free))
     }
 }
 
-fn hash_of(series: &impl Hash, second: i64) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::new().hash_one((series, second))
+/// Points are hashes already.
+#[derive(Debug, Default)]
+struct IsHash(u64);
+
+impl Hasher for IsHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "a point is one number");
+    }
 }
 
 /// A batch as Redis keeps it: eight bytes a point.
@@ -84,28 +120,41 @@ fn unpack(bytes: &[u8]) -> Vec<u64> {
 mod tests {
     use super::*;
 
+    const A: u64 = 0x1234_5678_9abc_def0;
+    const B: u64 = 0x0fed_cba9_8765_4321;
+
     #[test]
     fn a_point_moves_to_the_next_free_second() {
         let mut delivered = Delivered::default();
         let nothing_taken = |_| false;
-        let (second, point) = delivered.free_second(&"a", 100, nothing_taken);
+        let (second, point) = delivered.free_second(A, 100, nothing_taken);
         assert_eq!(second, 100);
         delivered.remember(vec![point]);
-        assert_eq!(delivered.free_second(&"a", 100, nothing_taken).0, 101);
-        assert_eq!(delivered.free_second(&"a", 100, |at| at == 101).0, 102);
-        assert_eq!(delivered.free_second(&"b", 100, nothing_taken).0, 100, "another series");
+        assert_eq!(delivered.free_second(A, 100, nothing_taken).0, 101);
+        assert_eq!(delivered.free_second(A, 100, |at| at == 101).0, 102);
+        assert_eq!(delivered.free_second(B, 100, nothing_taken).0, 100, "another series");
+    }
+
+    #[test]
+    fn what_makes_a_series_tells_it_from_others() {
+        let series = |name: &str, kind| Delivered::series(name.as_bytes(), kind, Some(10));
+        let kinds = [SeriesKind::Count, SeriesKind::Rate];
+        let all = ["a", "b"].map(|name| kinds.map(|kind| series(name, kind)));
+        let different: HashSet<u64> = all.iter().flatten().copied().collect();
+        assert_eq!(different.len(), 4);
+        assert_ne!(series("a", kinds[0]), Delivered::series(b"a", kinds[0], None));
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_is_forgotten() {
         let mut delivered = Delivered::default();
         for second in 0..DELIVERED_POINTS_MAX as i64 + 1 {
-            let (_, point) = delivered.free_second(&"a", second * 10, |_| false);
+            let (_, point) = delivered.free_second(A, second * 10, |_| false);
             delivered.remember(vec![point]);
         }
         assert_eq!(delivered.points.len(), DELIVERED_POINTS_MAX);
-        assert_eq!(delivered.free_second(&"a", 0, |_| false).0, 0, "forgotten");
-        assert_eq!(delivered.free_second(&"a", 10, |_| false).0, 11);
+        assert_eq!(delivered.free_second(A, 0, |_| false).0, 0, "forgotten");
+        assert_eq!(delivered.free_second(A, 10, |_| false).0, 11);
     }
 
     #[test]
@@ -113,9 +162,9 @@ mod tests {
         let delivered = Delivered::default();
         let mut all = Delivered::default();
         for second in 0..=SECONDS_MOVED_MAX {
-            all.remember(vec![delivered.free_second(&"a", second, |_| false).1]);
+            all.remember(vec![delivered.free_second(A, second, |_| false).1]);
         }
-        assert_eq!(all.free_second(&"a", 0, |_| false).0, 0);
+        assert_eq!(all.free_second(A, 0, |_| false).0, 0);
     }
 
     #[test]

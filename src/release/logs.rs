@@ -63,7 +63,8 @@ impl Batch for LogBatch {
         let beginning = text.get(1..text.len().min(4 * EXCERPT_CHARS_MAX)).unwrap_or_default();
         payload.first = String::from_utf8_lossy(beginning).chars().take(EXCERPT_CHARS_MAX).collect();
         text.extend_from_slice(if payload.items == 0 { b"[]" } else { b"]" });
-        PayloadWriter::new(Box::new(Pieces { text, done: 0 }), payload)
+        let text_bytes = text.len();
+        PayloadWriter::new(Box::new(Pieces { text, done: 0 }), payload, text_bytes)
     }
 }
 

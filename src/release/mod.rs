@@ -10,10 +10,12 @@ pub mod delivered;
 pub mod keys;
 mod log_entry;
 pub mod logs;
+mod merging;
 pub mod outcome;
 pub mod payload;
 mod record;
 pub mod series;
+mod words;
 
 pub use backoff::{Backoff, Random};
 pub use batch::{Batch, Common, Fit, RecordError};

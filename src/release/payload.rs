@@ -5,11 +5,18 @@ use miniz_oxide::deflate::core::{
 };
 
 use super::keys::KeyList;
+use crate::limits::PAYLOAD_BYTES_PER_SLICE;
 use crate::telemetry::Counters;
 
 /// Best compression that miniz offers without its slowest searches: a byte on the link costs more than
 /// the cycles.
 const LEVEL: i32 = 9;
+
+/// From where on the search pays no longer: it would take two thirds of a large release, for a hundredth of its bytes.
+const LEVEL_OF_LARGE: i32 = 6;
+
+/// Bytes of text up to which a body is not large. A minute of a busy board has a quarter.
+const NOT_LARGE_BYTES_MAX: usize = 128 << 10;
 
 /// A positive number asks miniz for the zlib header.
 const ZLIB: i32 = 15;
@@ -49,7 +56,7 @@ impl Payload {
 
 /// The text of a body, piece by piece.
 pub(super) trait Source {
-    /// Appends one slice of work to `text` and notes in `payload` what it holds; false when it was the last.
+    /// Appends about a slice of work to `text` and notes in `payload` what it holds; false when it was the last.
     fn write(&mut self, text: &mut Vec<u8>, payload: &mut Payload) -> bool;
 }
 
@@ -58,32 +65,41 @@ pub struct PayloadWriter {
     source: Box<dyn Source>,
     compressor: Box<CompressorOxide>,
     text: Vec<u8>,
+    /// How much of `text` is compressed.
+    done: usize,
+    /// Whether the source has more text.
+    more: bool,
     payload: Payload,
 }
 
 impl PayloadWriter {
-    /// Begins a body. `payload` holds what is known of it beforehand.
-    pub(super) fn new(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
-        let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0);
+    /// Begins a body of about so many bytes before compression. `payload` holds what is known of it beforehand.
+    pub(super) fn new(source: Box<dyn Source>, payload: Payload, text_bytes: usize) -> PayloadWriter {
+        let level = if text_bytes > NOT_LARGE_BYTES_MAX { LEVEL_OF_LARGE } else { LEVEL };
+        let flags = create_comp_flags_from_zip_params(level, ZLIB, 0);
         let compressor = Box::new(CompressorOxide::new(flags));
-        PayloadWriter { source, compressor, text: Vec::new(), payload }
+        PayloadWriter { source, compressor, text: Vec::new(), done: 0, more: true, payload }
     }
 
     /// Does one slice of the work; gives the payload when it is finished, `None` while there is more to do.
     pub fn write(&mut self) -> Option<Payload> {
-        let more = self.source.write(&mut self.text, &mut self.payload);
-        self.compress(if more { TDEFLFlush::None } else { TDEFLFlush::Finish });
-        (!more).then(|| std::mem::take(&mut self.payload))
-    }
-
-    fn compress(&mut self, flush: TDEFLFlush) {
+        if self.more && self.done == self.text.len() {
+            self.text.clear();
+            self.done = 0;
+            self.more = self.source.write(&mut self.text, &mut self.payload);
+            self.payload.raw_bytes += self.text.len();
+        }
+        let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
+        let is_last = !self.more && end == self.text.len();
+        let slice = self.text.get(self.done..end).unwrap_or_default();
         let body = &mut self.payload.body;
-        self.payload.raw_bytes += self.text.len();
+        let flush = if is_last { TDEFLFlush::Finish } else { TDEFLFlush::None };
         // The callback never refuses, and the flags are valid: all input is consumed.
-        compress_to_output(&mut self.compressor, &self.text, flush, |bytes| {
+        compress_to_output(&mut self.compressor, slice, flush, |bytes| {
             body.extend_from_slice(bytes);
             true
         });
-        self.text.clear();
+        self.done = end;
+        is_last.then(|| std::mem::take(&mut self.payload))
     }
 }

@@ -4,51 +4,109 @@
 //! Series are in order, so that neighbours repeat each other. Format:
 //! <https://docs.datadoghq.com/api/latest/metrics/#submit-metrics>, version 1.
 //!
-//! Several points of one series become one series object. Two points of one series on the same second
-//! would overwrite each other at Datadog (the last one wins), so they are merged: counts and rates add up,
-//! of gauges the later one stays.
+//! Several points of one series become one series object, see `merging.rs`. Nothing is held for each record or series
+//! on its own: names, values, points and keys stand in one buffer each.
 
 use std::cell::RefCell;
-use std::collections::btree_map::{BTreeMap, Entry, IntoIter};
 use std::rc::Rc;
 
 use super::batch::{Batch, Common, Fit, RecordError};
 use super::delivered::Delivered;
 use super::keys::KeyList;
+use super::merging::{self, Merged, NONE};
 use super::payload::{Payload, PayloadWriter, Source};
-use super::record::{SeriesKey, WrappedRecord};
-use crate::limits::{BATCH_BYTES_MAX, PAYLOAD_SERIES_PER_SLICE};
-use crate::metric::{Number, SeriesKind, json};
+use super::record::{Parts, Rest};
+use super::words::{self, Index};
+use crate::limits::{BATCH_BYTES_MAX, PAYLOAD_BYTES_PER_SLICE, SCRATCH_BYTES_KEPT};
+use crate::metric::json::{self, Reader};
+use crate::metric::number::write_integer;
+use crate::metric::tags::TagsBuilder;
+use crate::metric::{SeriesKind, Tags};
 
-/// The merged points of a series and the keys of the records they came from.
-#[derive(Debug, Default)]
-pub struct Merged {
-    /// By second, ascending.
-    pub points: BTreeMap<i64, MergedPoint>,
-    keys: Vec<Box<[u8]>>,
-}
-
-/// A point on its second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MergedPoint {
-    timestamp_s: f64,
-    /// The value that is sent.
-    pub value: Number,
+/// What makes points one series at Datadog, and where its points are.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    /// Where its identity stands: name and tags.
+    start: u32,
+    end: u32,
+    rest: Rest,
+    first_point: u32,
+    last_point: u32,
 }
 
 /// Series under way to one payload.
 #[derive(Debug)]
 pub struct SeriesBatch {
     common: Common,
+    value_digits: Option<u8>,
     delivered: Rc<RefCell<Delivered>>,
-    series: BTreeMap<SeriesKey, Merged>,
+    parts: Parts,
+    heads: Vec<Head>,
+    index: Index,
+    /// The records' keys in the order of arrival.
+    keys: KeyList,
     bytes: usize,
 }
 
 impl SeriesBatch {
     /// No series yet.
     pub fn new(common: Common, delivered: Rc<RefCell<Delivered>>) -> SeriesBatch {
-        SeriesBatch { common, delivered, series: BTreeMap::new(), bytes: 0 }
+        SeriesBatch {
+            common,
+            value_digits: None,
+            delivered,
+            parts: Parts::default(),
+            heads: Vec::new(),
+            index: Index::default(),
+            keys: KeyList::default(),
+            bytes: 0,
+        }
+    }
+
+    /// The same, with so many significant digits of a fraction at most.
+    pub fn with_value_digits(self, value_digits: Option<u8>) -> SeriesBatch {
+        SeriesBatch { value_digits, ..self }
+    }
+
+    /// The position of the series whose identity stands at the end, from `start` on.
+    fn series_of(&mut self, start: usize, rest: Rest) -> usize {
+        let Parts { identity, .. } = &mut self.parts;
+        let heads = &self.heads;
+        let new = identity.get(start..).unwrap_or_default();
+        let hash = words::hash(new, rest.salt());
+        let is_same = |at: usize| {
+            heads
+                .get(at)
+                .is_some_and(|head| head.rest == rest && words::are_equal(head.identity(identity), new))
+        };
+        match self.index.find(hash, is_same) {
+            Some(known) => {
+                identity.truncate(start);
+                known
+            }
+            None => {
+                let (start, end) = (start as u32, identity.len() as u32);
+                self.index.add(hash, self.heads.len());
+                self.heads.push(Head { start, end, rest, first_point: NONE, last_point: NONE });
+                self.heads.len() - 1
+            }
+        }
+    }
+
+    /// Joins the points from `first` on to a series.
+    fn join_points(&mut self, first: usize, series: usize) {
+        let record = self.keys.len() as u32;
+        let Some(head) = self.heads.get_mut(series) else { return };
+        for at in first..self.parts.points.len() {
+            if let Some(point) = self.parts.points.get_mut(at) {
+                point.record = record;
+            }
+            match self.parts.points.get_mut(head.last_point as usize) {
+                Some(last) => last.next = at as u32,
+                None => head.first_point = at as u32,
+            }
+            head.last_point = at as u32;
+        }
     }
 }
 
@@ -57,127 +115,173 @@ impl Batch for SeriesBatch {
         if self.bytes >= BATCH_BYTES_MAX {
             return Ok(Fit::NoRoom);
         }
-        let WrappedRecord { key: series_key, points } = WrappedRecord::parse(raw)?;
-        let kind = series_key.kind;
-        let merged = self.series.entry(series_key).or_default();
-        for (timestamp_s, value) in &points {
-            merge(&mut merged.points, kind, *timestamp_s, *value);
-        }
-        merged.keys.push(key.into());
+        let (identity, points) = (self.parts.identity.len(), self.parts.points.len());
+        let rest = self.parts.read(raw)?;
+        let series = self.series_of(identity, rest);
+        self.join_points(points, series);
+        self.keys.push(key);
         self.bytes += raw.len();
         Ok(Fit::Taken)
     }
 
     fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.heads.is_empty()
     }
 
     fn into_writer(self: Box<Self>) -> PayloadWriter {
-        let SeriesBatch { common, delivered, series, .. } = *self;
-        let source = Series { series: series.into_iter(), common, delivered };
-        PayloadWriter::new(Box::new(source), Payload::default())
+        let SeriesBatch { common, value_digits, delivered, parts, heads, keys, .. } = *self;
+        let order = words::order(heads.len(), |at| {
+            heads.get(at).map(|head| head.identity(&parts.identity)).unwrap_or_default()
+        });
+        // Besides names, tags and values there is what stands around them.
+        let text_bytes =
+            parts.identity.len() + heads.len() * 50 + parts.values.len() + parts.points.len() * 14;
+        let mut host = Vec::new();
+        if let Some(name) = &common.host {
+            host.extend_from_slice(b",\"host\":");
+            json::write_string(name, &mut host);
+        }
+        let source = Series {
+            more_tags: common.tags,
+            host,
+            value_digits,
+            delivered,
+            parts,
+            heads,
+            keys,
+            order,
+            next: 0,
+            ..Series::default()
+        };
+        PayloadWriter::new(Box::new(source), Payload::default(), text_bytes)
+    }
+}
+
+impl Head {
+    fn identity(self, identities: &[u8]) -> &[u8] {
+        identities.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
 /// The series in order; the keys of each are one group of the payload's.
+#[derive(Default)]
 struct Series {
-    series: IntoIter<SeriesKey, Merged>,
-    common: Common,
+    /// Tags that every series has besides its own.
+    more_tags: Vec<String>,
+    /// The member that tells the host, if there is one.
+    host: Vec<u8>,
+    value_digits: Option<u8>,
     delivered: Rc<RefCell<Delivered>>,
+    parts: Parts,
+    heads: Vec<Head>,
+    keys: KeyList,
+    /// The positions of the heads.
+    order: Vec<u32>,
+    /// How many were written.
+    next: usize,
+    /// The points of the series being written.
+    merged: Vec<Merged>,
+    tags: TagsBuilder,
 }
 
 impl Source for Series {
     fn write(&mut self, text: &mut Vec<u8>, payload: &mut Payload) -> bool {
-        for _ in 0..PAYLOAD_SERIES_PER_SLICE {
-            let Some((key, mut merged)) = self.series.next() else {
+        while text.len() < PAYLOAD_BYTES_PER_SLICE {
+            let head = self.order.get(self.next).and_then(|at| self.heads.get(*at as usize)).copied();
+            let Some(head) = head else {
                 text.extend_from_slice(if payload.items == 0 { b"{\"series\":[]}" } else { b"]}" });
                 return false;
             };
             text.extend_from_slice(if payload.items == 0 { b"{\"series\":[" } else { b"," });
-            if payload.items == 0 {
-                payload.first = key.name.clone();
-            }
+            self.write_series(head, text, payload);
             payload.items += 1;
-            merged.avoid(&self.delivered.borrow(), &key, payload);
-            let points = merged.points.len();
-            merged.points.retain(|_, point| point.value.is_finite());
-            payload.points += merged.points.len();
-            payload.leave_out("not_finite", points - merged.points.len());
-            write_series(&key, &merged, &self.common, text);
-            merged.move_keys(&mut payload.keys);
+            self.next += 1;
         }
         true
     }
 }
 
-impl Merged {
-    /// Moves counts and rates off the seconds that were delivered before.
-    fn avoid(&mut self, delivered: &Delivered, key: &SeriesKey, payload: &mut Payload) {
-        if key.kind == SeriesKind::Gauge {
-            return;
+impl Series {
+    fn write_series(&mut self, head: Head, text: &mut Vec<u8>, payload: &mut Payload) {
+        let Series { parts, merged, keys, .. } = self;
+        let (name, tags) =
+            head.identity(&parts.identity).split_at_checked(head.rest.name_bytes).unwrap_or_default();
+        if payload.items == 0 {
+            payload.first = unescaped(name);
         }
-        let seconds: Vec<i64> = self.points.keys().copied().collect();
-        for second in seconds {
-            let taken = |at| self.points.contains_key(&at);
-            let (free, point) = delivered.free_second(key, second, taken);
-            payload.delivers.push((payload.keys.len(), point));
-            if free != second
-                && let Some(moved) = self.points.remove(&second)
-            {
-                self.points.insert(free, moved);
+        text.extend_from_slice(b"{\"metric\":\"");
+        text.extend_from_slice(name);
+        text.extend_from_slice(match head.rest.kind {
+            SeriesKind::Count => b",\"type\":\"count\"",
+            SeriesKind::Gauge => b",\"type\":\"gauge\"",
+            SeriesKind::Rate => b",\"type\":\"rate\"",
+        });
+        if let (Some(interval_s), SeriesKind::Count | SeriesKind::Rate) =
+            (head.rest.interval_s, head.rest.kind)
+        {
+            text.extend_from_slice(b",\"interval\":");
+            write_integer(interval_s.into(), text);
+        }
+        text.extend_from_slice(&self.host);
+        if let Some(tags) = all_tags(tags, &self.more_tags, &mut self.tags) {
+            text.extend_from_slice(b",\"tags\":");
+            text.extend_from_slice(tags);
+        }
+        text.extend_from_slice(b",\"points\":[");
+
+        merged.clear();
+        let group = payload.keys.len();
+        let (mut at, mut last_record) = (head.first_point, NONE);
+        while let Some(point) = parts.points.get(at as usize) {
+            merged.push(Merged::new(*point));
+            if point.record != last_record {
+                last_record = point.record;
+                let record = last_record as usize;
+                keys.keys(record..record + 1).for_each(|key| payload.keys.push(key));
             }
+            at = point.next;
         }
-    }
-
-    /// Moves the keys of the series' records to `list`, as a group.
-    fn move_keys(&mut self, list: &mut KeyList) {
-        for key in self.keys.drain(..) {
-            list.push(&key);
+        payload.keys.end_group();
+        merging::merge(merged, head.rest.kind, &parts.values);
+        if head.rest.kind != SeriesKind::Gauge {
+            let series =
+                Delivered::series(head.identity(&parts.identity), head.rest.kind, head.rest.interval_s);
+            let delivers = |point| payload.delivers.push((group, point));
+            merging::avoid(merged, &self.delivered.borrow(), series, delivers);
         }
-        list.end_group();
+        let points = merged.len();
+        merged.retain(Merged::is_finite);
+        payload.points += merged.len();
+        payload.leave_out("not_finite", points - merged.len());
+        for (i, point) in merged.iter().enumerate() {
+            text.extend_from_slice(if i == 0 { b"[" } else { b",[" });
+            write_integer(point.second.into(), text);
+            text.push(b',');
+            point.write_value(&parts.values, self.value_digits, text);
+            text.push(b']');
+        }
+        text.extend_from_slice(b"]}");
     }
 }
 
-fn merge(points: &mut BTreeMap<i64, MergedPoint>, kind: SeriesKind, timestamp_s: f64, value: Number) {
-    let new = MergedPoint { timestamp_s, value };
-    match points.entry(timestamp_s.floor() as i64) {
-        Entry::Vacant(free) => {
-            free.insert(new);
-        }
-        Entry::Occupied(mut taken) => match kind {
-            SeriesKind::Gauge if timestamp_s < taken.get().timestamp_s => {}
-            SeriesKind::Gauge => *taken.get_mut() = new,
-            SeriesKind::Count | SeriesKind::Rate => taken.get_mut().value = taken.get().value + value,
-        },
+/// The canonical text of `own` tags and `more`; nothing where there are none.
+fn all_tags<'a>(own: &'a [u8], more: &[String], builder: &'a mut TagsBuilder) -> Option<&'a [u8]> {
+    if more.is_empty() {
+        return (own != b"[]").then_some(own);
     }
+    builder.clear(SCRATCH_BYTES_KEPT);
+    let own = Tags::from_canonical(std::str::from_utf8(own).unwrap_or("[]"));
+    own.iter().for_each(|tag| builder.push(&tag));
+    more.iter().for_each(|tag| builder.push(tag));
+    Some(builder.canonical().as_bytes())
 }
 
-fn write_series(key: &SeriesKey, merged: &Merged, common: &Common, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"metric\":");
-    json::write_string(&key.name, out);
-    out.extend_from_slice(b",\"type\":\"");
-    out.extend_from_slice(key.kind.as_str().as_bytes());
-    out.push(b'"');
-    if let (Some(interval_s), SeriesKind::Count | SeriesKind::Rate) = (key.interval_s, key.kind) {
-        out.extend_from_slice(b",\"interval\":");
-        Number::Int(i128::from(interval_s)).write_json(out);
-    }
-    if let Some(host) = &common.host {
-        out.extend_from_slice(b",\"host\":");
-        json::write_string(host, out);
-    }
-    let tags = key.tags.with(&common.tags);
-    if tags.as_str() != "[]" {
-        out.extend_from_slice(b",\"tags\":");
-        out.extend_from_slice(tags.as_str().as_bytes());
-    }
-    out.extend_from_slice(b",\"points\":[");
-    for (i, (second, point)) in merged.points.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b"[" } else { b",[" });
-        Number::Int(i128::from(*second)).write_json(out);
-        out.push(b',');
-        point.value.write_json(out);
-        out.push(b']');
-    }
-    out.extend_from_slice(b"]}");
+/// A name as it stands in an identity, without its escapes.
+fn unescaped(name: &[u8]) -> String {
+    let json = [b"\"", name].concat();
+    let text = Reader::from_bytes(&json).and_then(|mut reader| reader.text().map(|text| text.into_owned()));
+    text.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

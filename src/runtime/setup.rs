@@ -89,6 +89,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
             rules => Rc::new(Ruled::new((wrapper.build)(&histogram), Rc::new(Rules::new(rules.to_vec())))),
         },
         global_tags: config.global_tags.clone(),
+        value_digits: config.value_digits,
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,
         clock_believable_from_s: clock::build_epoch_s(),

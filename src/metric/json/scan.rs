@@ -5,7 +5,7 @@ use super::needs_escape;
 /// How many bytes at the beginning of `rest` stand for themselves in a string, eight looked at together.
 ///
 /// The lowest byte of `found` that is marked is right; those above it may be marked by a borrow.
-pub(super) fn plain_len(rest: &[u8]) -> usize {
+pub(crate) fn plain_len(rest: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     let mut len = 0;
     while let Some(eight) = rest.get(len..).and_then(<[u8]>::first_chunk::<8>) {
