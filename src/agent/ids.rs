@@ -20,14 +20,16 @@ pub(super) struct Ids {
     /// `4f2d…-`.
     prefix: String,
     counter: u64,
+    // What was made last.
     key: String,
+    timestamp: Vec<u8>,
     json: Vec<u8>,
 }
 
 impl Ids {
     pub fn new(random: &mut Random) -> Ids {
         let prefix = format!("{:016x}-", random.next_u64());
-        Ids { prefix, counter: 0, key: String::new(), json: Vec::new() }
+        Ids { prefix, counter: 0, key: String::new(), timestamp: Vec::new(), json: Vec::new() }
     }
 
     /// The series as records with keys of their own.
@@ -43,7 +45,7 @@ impl Ids {
     /// Appends the series as a record with a key of its own.
     pub fn write(&mut self, series: &Series, records: &mut Records) {
         self.make(series);
-        records.push(self.key.as_bytes(), series.point.timestamp, &self.json);
+        records.push_scored(self.key.as_bytes(), &self.timestamp, &self.json);
     }
 
     fn make(&mut self, series: &Series) {
@@ -56,7 +58,9 @@ impl Ids {
         }
         self.json.clear();
         self.json.shrink_to(SCRATCH_BYTES_KEPT);
-        series.write_json(&mut self.json);
+        self.timestamp.clear();
+        Number::Float(series.point.timestamp).write_json(&mut self.timestamp);
+        series.write_json_at(&self.timestamp, &mut self.json);
     }
 }
 

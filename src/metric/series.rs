@@ -72,12 +72,19 @@ impl Series {
     /// Appends the record that stands in the wrapped queue:
     /// `{"metric":"a.b","tags":["k:v"],"points":[[1600000000.5,1]],"type":"gauge"}`.
     pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut timestamp = Vec::new();
+        Number::Float(self.point.timestamp).write_json(&mut timestamp);
+        self.write_json_at(&timestamp, out);
+    }
+
+    /// The same with the text of the point's timestamp.
+    pub fn write_json_at(&self, timestamp: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"metric\":");
         json::write_string(&self.name, out);
         out.extend_from_slice(b",\"tags\":");
         out.extend_from_slice(self.tags.as_str().as_bytes());
         out.extend_from_slice(b",\"points\":[[");
-        Number::Float(self.point.timestamp).write_json(out);
+        out.extend_from_slice(timestamp);
         out.push(b',');
         self.point.value.write_json(out);
         out.extend_from_slice(b"]],\"type\":\"");

@@ -28,9 +28,16 @@ pub struct Records {
 impl Records {
     /// Appends a record with its score in Unix seconds.
     pub fn push(&mut self, key: &[u8], score_s: f64, value: &[u8]) {
-        self.score.clear();
-        write_score(score_s, &mut self.score);
-        self.keys.push(&self.score);
+        let mut score = std::mem::take(&mut self.score);
+        score.clear();
+        write_score(score_s, &mut score);
+        self.push_scored(key, &score, value);
+        self.score = score;
+    }
+
+    /// The same with the text of a finite score.
+    pub fn push_scored(&mut self, key: &[u8], score: &[u8], value: &[u8]) {
+        self.keys.push(score);
         self.keys.push(key);
         self.values.push(key);
         self.values.push(value);

@@ -75,25 +75,71 @@ pub(super) fn header_of(header: &[u8]) -> Result<(u8, Option<usize>), CodecError
 
 /// Appends a header: `*3\r\n`.
 pub(super) fn write_header(kind: u8, number: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
+    // Kind, 20 digits, the end of the line: from the last byte on.
+    let mut header = [0; 23];
     let mut rest = number;
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        first = at;
-        if rest == 0 {
+    let mut bytes = 0;
+    for place in header.iter_mut().rev() {
+        *place = match bytes {
+            0 => b'\n',
+            1 => b'\r',
+            _ if bytes > 2 && rest == 0 => kind,
+            _ => {
+                let digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+                digit
+            }
+        };
+        bytes += 1;
+        if *place == kind {
             break;
         }
     }
-    out.push(kind);
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(header.get(header.len() - bytes..).unwrap_or_default());
 }
 
 /// Appends a bulk string.
 pub(super) fn write_string(text: &[u8], out: &mut Vec<u8>) {
     write_header(b'$', text.len(), out);
+    out.reserve(text.len() + 2);
     out.extend_from_slice(text);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_written_as_they_are_read() {
+        for number in [0, 1, 9, 10, 99, 100, 12_345, 9_999_999, usize::MAX] {
+            let mut header = Vec::new();
+            write_header(b'$', number, &mut header);
+            assert_eq!(String::from_utf8_lossy(&header), format!("${number}\r\n"));
+            assert_eq!(header_of(&header).unwrap(), (b'$', Some(number)));
+        }
+    }
+
+    #[test]
+    fn only_a_whole_string_is_taken_at_once() {
+        for text in [&b""[..], b"a", b"\r\n", &[b'x'; 1_000]] {
+            let mut bytes = Vec::new();
+            write_string(text, &mut bytes);
+            for cut in 0..bytes.len() {
+                assert_eq!(whole_string(&bytes[..cut]), None);
+            }
+            assert_eq!(whole_string(&[&bytes[..], b"more"].concat()), Some((text, bytes.len())));
+        }
+        for other in [
+            &b"$-1\r\n"[..],
+            b"$\r\n\r\n",
+            b"$1\r\nabc",
+            b"$12345678\r\n",
+            b"*1\r\na\r\n",
+            b":1\r\n",
+            b"$1\na\r\n",
+        ] {
+            assert_eq!(whole_string(other), None, "{}", String::from_utf8_lossy(other));
+        }
+    }
 }
