@@ -6,6 +6,7 @@
 
 use super::batch::RecordError;
 use super::merging::Point;
+use super::words::is_ascii;
 use crate::metric::json::{self, JsonError, Reader, plain_len};
 use crate::metric::number::EXACT_POWERS_OF_TEN;
 use crate::metric::{Number, SeriesKind, Tags};
@@ -77,6 +78,9 @@ impl Parts {
         const POINTS: Word = Word::new(b"\"points\"");
         const TYPE: Word = Word::new(b"\"type\":");
         const INTERVAL: Word = Word::new(b"\"interva");
+        if !is_ascii(raw) && std::str::from_utf8(raw).is_err() {
+            return None;
+        }
         let mut cursor = Cursor { rest: raw };
         cursor.word(METRIC)?;
         cursor.byte(b'"')?;
@@ -107,7 +111,12 @@ impl Parts {
         }
         cursor.next()?;
         cursor.word(TYPE)?;
-        let kind = SeriesKind::from_word(std::str::from_utf8(unquoted(cursor.text()?)).ok()?);
+        let kind = match cursor.text()? {
+            b"\"gauge\"" => SeriesKind::Gauge,
+            b"\"count\"" => SeriesKind::Count,
+            b"\"rate\"" => SeriesKind::Rate,
+            _ => return None,
+        };
         let mut interval_s = None;
         if cursor.byte(b'}').is_none() {
             cursor.next()?;
@@ -230,7 +239,7 @@ impl<'a> Cursor<'a> {
         let [b'"', inner @ ..] = self.rest else { return None };
         let (text, rest) = self.rest.split_at_checked(plain_len(inner) + 2)?;
         self.rest = rest;
-        (text.last() == Some(&b'"') && std::str::from_utf8(text).is_ok()).then_some(text)
+        (text.last() == Some(&b'"')).then_some(text)
     }
 
     /// A number without an exponent.

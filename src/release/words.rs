@@ -7,11 +7,25 @@
 #[inline(always)]
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let rest = bytes.get(at..)?;
-    if let Some(eight) = rest.first_chunk::<8>() {
+    if let Some(eight) = rest.first_chunk() {
         return Some(u64::from_be_bytes(*eight));
     }
-    let filled = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    (!rest.is_empty()).then(|| filled << (64 - 8 * rest.len()))
+    if rest.is_empty() {
+        return None;
+    }
+    let filled = match bytes.last_chunk() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    Some(filled << (64 - 8 * rest.len()))
+}
+
+/// Whether all are ASCII.
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    words & HIGH_BITS == 0 && rest.iter().all(u8::is_ascii)
 }
 
 /// Whether both are the same.
@@ -139,6 +153,19 @@ mod tests {
             assert_eq!(order(strings.len(), |at| &strings[at]), expected);
         }
         assert!(order(0, |_| b"").is_empty());
+    }
+
+    #[test]
+    fn one_byte_that_is_not_ascii_is_found_wherever_it_stands() {
+        for len in 0..40 {
+            let mut bytes = vec![b'a'; len];
+            assert!(is_ascii(&bytes));
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "{at} of {len}");
+                bytes[at] = 0x7f;
+            }
+        }
     }
 
     #[test]
