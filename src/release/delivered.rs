@@ -9,6 +9,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
+use std::num::NonZeroU32;
 
 use crate::limits::{DELIVERED_POINTS_MAX, SECONDS_MOVED_MAX};
 use crate::metric::SeriesKind;
@@ -58,11 +59,11 @@ impl Delivered {
 
     /// What stands for a series, told by its name and tags and all else that makes it one. The same on every board:
     /// what one agent remembers, another one reads.
-    pub fn series(identity: &[u8], kind: SeriesKind, interval_s: Option<u32>) -> u64 {
+    pub fn series(identity: &[u8], kind: SeriesKind, interval_s: Option<NonZeroU32>) -> u64 {
         let mut hasher = DefaultHasher::new();
         hasher.write(identity);
         hasher.write(kind.as_str().as_bytes());
-        hasher.write(&interval_s.unwrap_or_default().to_le_bytes());
+        hasher.write(&interval_s.map_or(0, NonZeroU32::get).to_le_bytes());
         hasher.finish()
     }
 
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_makes_a_series_tells_it_from_others() {
-        let series = |name: &str, kind| Delivered::series(name.as_bytes(), kind, Some(10));
+        let series = |name: &str, kind| Delivered::series(name.as_bytes(), kind, NonZeroU32::new(10));
         let kinds = [SeriesKind::Count, SeriesKind::Rate];
         let all = ["a", "b"].map(|name| kinds.map(|kind| series(name, kind)));
         let different: HashSet<u64> = all.iter().flatten().copied().collect();

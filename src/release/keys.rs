@@ -8,6 +8,8 @@ use std::ops::Range;
 pub struct KeyList {
     bytes: Vec<u8>,
     ends: Vec<u32>,
+    /// Which key stands at each position; that of the same number where it is empty.
+    order: Vec<u32>,
     /// For each group, the number of keys up to its end.
     groups: Vec<u32>,
 }
@@ -15,16 +17,36 @@ pub struct KeyList {
 impl KeyList {
     /// Appends a key to the group that is open.
     pub fn push(&mut self, key: &[u8]) {
+        debug_assert!(self.order.is_empty(), "what is arranged is complete");
         self.bytes.extend_from_slice(key);
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
 
     /// Closes the group; an empty one is not kept.
     pub fn end_group(&mut self) {
-        let keys = self.len() as u32;
-        if self.groups.last().copied().unwrap_or_default() < keys {
-            self.groups.push(keys);
+        self.end_group_at(self.len());
+    }
+
+    fn end_group_at(&mut self, keys: usize) {
+        if self.groups.last().copied().unwrap_or_default() < keys as u32 {
+            self.groups.push(keys as u32);
         }
+    }
+
+    /// Makes room for so many keys of so many bytes.
+    pub fn reserve(&mut self, keys: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(keys);
+    }
+
+    /// The same keys in another order, in groups: each a list of positions. The keys themselves are not copied.
+    pub fn arranged<G: Iterator<Item = usize>>(self, groups: impl Iterator<Item = G>) -> KeyList {
+        let mut list = KeyList { order: Vec::with_capacity(self.len()), groups: Vec::new(), ..self };
+        for group in groups {
+            list.order.extend(group.map(|at| at as u32));
+            list.end_group_at(list.order.len());
+        }
+        list
     }
 
     /// How many keys.
@@ -44,35 +66,38 @@ impl KeyList {
 
     /// All keys, or those of a range of positions.
     pub fn keys(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        range.map_while(|i| {
-            let start = i.checked_sub(1).and_then(|p| self.ends.get(p)).map_or(0, |end| *end as usize);
-            self.bytes.get(start..*self.ends.get(i)? as usize)
-        })
+        range.map_while(|at| self.key(at))
+    }
+
+    fn key(&self, at: usize) -> Option<&[u8]> {
+        let at = if self.order.is_empty() { at } else { *self.order.get(at)? as usize };
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize);
+        self.bytes.get(start..*self.ends.get(at)? as usize)
     }
 
     /// The longest run of whole groups from position `from` on with at most `keys_max` keys and `bytes_max` bytes of
     /// them; at least one group, or a part of one that has more bytes.
     pub fn whole_groups(&self, from: usize, keys_max: usize, bytes_max: usize) -> Range<usize> {
         let first = self.groups.partition_point(|end| *end as usize <= from);
-        let mut end = from;
+        let (mut end, mut bytes) = (from, 0);
         for group_end in self.groups.iter().skip(first).map(|end| *end as usize) {
-            let too_long = self.bytes_between(from, group_end) > bytes_max;
+            let before = bytes;
+            bytes += self.keys(end..group_end).map(<[u8]>::len).sum::<usize>();
+            let too_long = bytes > bytes_max;
             if end > from && (group_end - from > keys_max || too_long) {
                 break;
             }
             if too_long {
-                let fits = |end: &usize| self.bytes_between(from, *end) <= bytes_max;
-                return from..(from + 1..group_end).take_while(fits).last().unwrap_or(from + 1);
+                let mut bytes = before;
+                let fits = |key: &&[u8]| {
+                    bytes += key.len();
+                    bytes <= bytes_max
+                };
+                return from..from + self.keys(from..group_end).take_while(fits).count().max(1);
             }
             end = group_end;
         }
         from..end
-    }
-
-    fn bytes_between(&self, from: usize, end: usize) -> usize {
-        let at =
-            |keys: usize| keys.checked_sub(1).and_then(|i| self.ends.get(i)).map_or(0, |end| *end as usize);
-        at(end).saturating_sub(at(from))
     }
 
     /// Two lists of half the keys each, cut at the edge of a group where there are several; `None` for a
@@ -134,6 +159,19 @@ mod tests {
             list.keys(0..list.len()).map(|k| String::from_utf8_lossy(k).into_owned()).collect();
         assert_eq!(keys, ["0.0", "0.1", "2.0"]);
         assert_eq!(list.keys(2..9).count(), 1, "beyond the end there is nothing");
+    }
+
+    #[test]
+    fn arranged_keys_stand_in_their_new_groups() {
+        let list =
+            list(&[1, 1, 1, 1]).arranged([vec![3, 1], vec![], vec![0, 2]].into_iter().map(Vec::into_iter));
+        let keys = |range| list.keys(range).map(String::from_utf8_lossy).collect::<Vec<_>>();
+        assert_eq!(keys(0..9), ["3.0", "1.0", "0.0", "2.0"]);
+        assert_eq!(list.whole_groups(0, 1, 1000), 0..2);
+        assert_eq!(list.whole_groups(2, 1, 3), 2..3, "in parts where it has more bytes");
+        let (first, second) = list.split().unwrap();
+        assert_eq!(first.keys(0..9).collect::<Vec<_>>(), [b"3.0", b"1.0"]);
+        assert_eq!(second.keys(0..9).collect::<Vec<_>>(), [b"0.0", b"2.0"]);
     }
 
     #[test]

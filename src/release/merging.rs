@@ -37,6 +37,21 @@ impl Point {
 /// No point.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// The points of a series, from its first one on.
+pub(super) fn chain(points: &[Point], first: u32) -> impl Iterator<Item = &Point> {
+    std::iter::successors(points.get(first as usize), |point| points.get(point.next as usize))
+}
+
+/// The records they came with, each once: the points of one stand together.
+pub(super) fn records(points: &[Point], first: u32) -> impl Iterator<Item = usize> {
+    let mut last = NONE;
+    chain(points, first).filter_map(move |point| {
+        let is_new = point.record != last;
+        last = point.record;
+        is_new.then_some(point.record as usize)
+    })
+}
+
 /// What is sent of a second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Merged {

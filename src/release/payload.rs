@@ -8,15 +8,17 @@ use super::keys::KeyList;
 use crate::limits::PAYLOAD_BYTES_PER_SLICE;
 use crate::telemetry::Counters;
 
-/// Best compression that miniz offers without its slowest searches: a byte on the link costs more than
-/// the cycles.
+/// How far the compressor searches for repetitions: in a body of so many bytes at most, at so many places. What all
+/// bodies but those of a backlog have is searched as far as it pays at all, since a byte on the link costs more than
+/// the cycles. A large body would take most of a release's time for the last hundredth of its bytes; in the largest,
+/// with more series than points of each, there is nothing to be found further on.
+const PROBES: [(usize, u32); 3] = [(128 << 10, 768), (512 << 10, 128), (usize::MAX, 64)];
+
+/// The best level that is not greedy; [`PROBES`] stand in for its own.
 const LEVEL: i32 = 9;
 
-/// From where on the search pays no longer: it would take two thirds of a large release, for a hundredth of its bytes.
-const LEVEL_OF_LARGE: i32 = 6;
-
-/// Bytes of text up to which a body is not large. A minute of a busy board has a quarter.
-const NOT_LARGE_BYTES_MAX: usize = 128 << 10;
+/// The part of the flags that are probes.
+const PROBES_MASK: u32 = 0xfff;
 
 /// A positive number asks miniz for the zlib header.
 const ZLIB: i32 = 15;
@@ -75,8 +77,9 @@ pub struct PayloadWriter {
 impl PayloadWriter {
     /// Begins a body of about so many bytes before compression. `payload` holds what is known of it beforehand.
     pub(super) fn new(source: Box<dyn Source>, payload: Payload, text_bytes: usize) -> PayloadWriter {
-        let level = if text_bytes > NOT_LARGE_BYTES_MAX { LEVEL_OF_LARGE } else { LEVEL };
-        let flags = create_comp_flags_from_zip_params(level, ZLIB, 0);
+        let probes = PROBES.iter().find(|(bytes_max, _)| text_bytes <= *bytes_max);
+        let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0) & !PROBES_MASK;
+        let flags = flags | probes.map_or(0, |(_, probes)| *probes);
         let compressor = Box::new(CompressorOxide::new(flags));
         PayloadWriter { source, compressor, text: Vec::new(), done: 0, more: true, payload }
     }

@@ -4,6 +4,8 @@
 //! Nearly all records look exactly like that, with white space as Python writes it or without, and are read in one
 //! pass that builds nothing. Whatever is written otherwise is read by the rules of JSON: [`read_any`].
 
+use std::num::NonZeroU32;
+
 use super::batch::RecordError;
 use super::merging::Point;
 use super::words::is_ascii;
@@ -26,17 +28,17 @@ pub(super) struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rest {
     /// Bytes of the name within the identity, its quote included.
-    pub name_bytes: usize,
+    pub name_bytes: u32,
     /// Count, gauge or rate.
     pub kind: SeriesKind,
     /// Seconds a point covers.
-    pub interval_s: Option<u32>,
+    pub interval_s: Option<NonZeroU32>,
 }
 
 impl Rest {
     /// What tells series of one name and the same tags apart, for a hash.
     pub fn salt(self) -> u64 {
-        (self.kind as u64) << 32 | u64::from(self.interval_s.unwrap_or_default())
+        (self.kind as u64) << 32 | u64::from(self.interval_s.map_or(0, NonZeroU32::get))
     }
 }
 
@@ -127,7 +129,7 @@ impl Parts {
             interval_s = whole_seconds(cursor.number()?.as_f64()?);
             cursor.byte(b'}')?;
         }
-        cursor.rest.is_empty().then_some(Rest { name_bytes: name.len(), kind, interval_s })
+        cursor.rest.is_empty().then_some(Rest { name_bytes: name.len() as u32, kind, interval_s })
     }
 
     /// Tags that are in order already.
@@ -339,7 +341,7 @@ fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
     json::write_string(&name, &mut parts.identity);
     // Only the closing quote is wanted.
     parts.identity.remove(start);
-    let name_bytes = parts.identity.len() - start;
+    let name_bytes = (parts.identity.len() - start) as u32;
     parts.identity.extend_from_slice(tags.as_str().as_bytes());
     for (timestamp_s, value) in points {
         parts.push_value(timestamp_s, |out| value.write_json(out)).ok_or(RecordError::MalformedSeries)?;
@@ -347,8 +349,9 @@ fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
     Ok(Rest { name_bytes, kind: kind.unwrap_or(SeriesKind::Gauge), interval_s })
 }
 
-fn whole_seconds(seconds: f64) -> Option<u32> {
-    (seconds >= 1.0 && seconds <= f64::from(u32::MAX)).then_some(seconds as u32)
+fn whole_seconds(seconds: f64) -> Option<NonZeroU32> {
+    // Below one and what is no number become zero.
+    (seconds <= f64::from(u32::MAX)).then(|| NonZeroU32::new(seconds as u32)).flatten()
 }
 
 /// A list of strings; what is no string in it is left out, and what is no list counts as no tags.

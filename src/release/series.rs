@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::batch::{Batch, Common, Fit, RecordError};
 use super::delivered::Delivered;
 use super::keys::KeyList;
-use super::merging::{self, Merged, NONE};
+use super::merging::{self, Merged, NONE, Point};
 use super::payload::{Payload, PayloadWriter, Source};
 use super::record::{Parts, Rest};
 use super::words::{self, Index};
@@ -22,6 +22,12 @@ use crate::metric::json::{self, Reader};
 use crate::metric::number::write_integer;
 use crate::metric::tags::TagsBuilder;
 use crate::metric::{SeriesKind, Tags};
+
+/// Records from which on a batch is likely to become large.
+const SMALL_KEYS: usize = 500;
+
+/// Bytes of each buffer that are made room for then.
+const LARGE_BYTES: usize = 512 << 10;
 
 /// What makes points one series at Datadog, and where its points are.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +72,16 @@ impl SeriesBatch {
     /// The same, with so many significant digits of a fraction at most.
     pub fn with_value_digits(self, value_digits: Option<u8>) -> SeriesBatch {
         SeriesBatch { value_digits, ..self }
+    }
+
+    /// Room for a large batch at once: growing step by step touches twice the memory, and what is not used is not
+    /// touched.
+    fn reserve(&mut self) {
+        self.parts.identity.reserve(LARGE_BYTES);
+        self.parts.values.reserve(LARGE_BYTES);
+        self.parts.points.reserve(LARGE_BYTES / size_of::<Point>());
+        self.heads.reserve(LARGE_BYTES / size_of::<Head>());
+        self.keys.reserve(LARGE_BYTES / 32, LARGE_BYTES);
     }
 
     /// The position of the series whose identity stands at the end, from `start` on.
@@ -120,6 +136,9 @@ impl Batch for SeriesBatch {
         let series = self.series_of(identity, rest);
         self.join_points(points, series);
         self.keys.push(key);
+        if self.keys.len() == SMALL_KEYS {
+            self.reserve();
+        }
         self.bytes += raw.len();
         Ok(Fit::Taken)
     }
@@ -133,6 +152,8 @@ impl Batch for SeriesBatch {
         let order = words::order(heads.len(), |at| {
             heads.get(at).map(|head| head.identity(&parts.identity)).unwrap_or_default()
         });
+        let first_points = order.iter().filter_map(|at| Some(heads.get(*at as usize)?.first_point));
+        let keys = keys.arranged(first_points.map(|first| merging::records(&parts.points, first)));
         // Besides names, tags and values there is what stands around them.
         let text_bytes =
             parts.identity.len() + heads.len() * 50 + parts.values.len() + parts.points.len() * 14;
@@ -148,12 +169,11 @@ impl Batch for SeriesBatch {
             delivered,
             parts,
             heads,
-            keys,
             order,
             next: 0,
             ..Series::default()
         };
-        PayloadWriter::new(Box::new(source), Payload::default(), text_bytes)
+        PayloadWriter::new(Box::new(source), Payload { keys, ..Payload::default() }, text_bytes)
     }
 }
 
@@ -174,11 +194,11 @@ struct Series {
     delivered: Rc<RefCell<Delivered>>,
     parts: Parts,
     heads: Vec<Head>,
-    keys: KeyList,
     /// The positions of the heads.
     order: Vec<u32>,
-    /// How many were written.
+    /// How many were written, and the keys of their records.
     next: usize,
+    keys_before: usize,
     /// The points of the series being written.
     merged: Vec<Merged>,
     tags: TagsBuilder,
@@ -203,9 +223,11 @@ impl Source for Series {
 
 impl Series {
     fn write_series(&mut self, head: Head, text: &mut Vec<u8>, payload: &mut Payload) {
-        let Series { parts, merged, keys, .. } = self;
-        let (name, tags) =
-            head.identity(&parts.identity).split_at_checked(head.rest.name_bytes).unwrap_or_default();
+        let Series { parts, merged, .. } = self;
+        let (name, tags) = head
+            .identity(&parts.identity)
+            .split_at_checked(head.rest.name_bytes as usize)
+            .unwrap_or_default();
         if payload.items == 0 {
             payload.first = unescaped(name);
         }
@@ -220,7 +242,7 @@ impl Series {
             (head.rest.interval_s, head.rest.kind)
         {
             text.extend_from_slice(b",\"interval\":");
-            write_integer(interval_s.into(), text);
+            write_integer(interval_s.get().into(), text);
         }
         text.extend_from_slice(&self.host);
         if let Some(tags) = all_tags(tags, &self.more_tags, &mut self.tags) {
@@ -230,25 +252,15 @@ impl Series {
         text.extend_from_slice(b",\"points\":[");
 
         merged.clear();
-        let group = payload.keys.len();
-        let (mut at, mut last_record) = (head.first_point, NONE);
-        while let Some(point) = parts.points.get(at as usize) {
-            merged.push(Merged::new(*point));
-            if point.record != last_record {
-                last_record = point.record;
-                let record = last_record as usize;
-                keys.keys(record..record + 1).for_each(|key| payload.keys.push(key));
-            }
-            at = point.next;
-        }
-        payload.keys.end_group();
+        merged.extend(merging::chain(&parts.points, head.first_point).map(|point| Merged::new(*point)));
         merging::merge(merged, head.rest.kind, &parts.values);
         if head.rest.kind != SeriesKind::Gauge {
             let series =
                 Delivered::series(head.identity(&parts.identity), head.rest.kind, head.rest.interval_s);
-            let delivers = |point| payload.delivers.push((group, point));
+            let delivers = |point| payload.delivers.push((self.keys_before, point));
             merging::avoid(merged, &self.delivered.borrow(), series, delivers);
         }
+        self.keys_before += merging::records(&parts.points, head.first_point).count();
         let points = merged.len();
         merged.retain(Merged::is_finite);
         payload.points += merged.len();

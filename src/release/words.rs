@@ -79,7 +79,7 @@ fn compare(a: &[u8], b: &[u8], mut at: usize) -> std::cmp::Ordering {
 /// A table that finds positions by their hash.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Hash and position; a power of two of them, half of them free at least.
+    /// Hash and position; a power of two of them, a quarter of them free at least.
     slots: Vec<(u32, u32)>,
     used: usize,
 }
@@ -105,8 +105,8 @@ impl Index {
     /// Adds a position.
     pub fn add(&mut self, hash: u32, position: usize) {
         self.used += 1;
-        if self.used * 2 > self.slots.len() {
-            let slots = vec![(0, FREE); (self.slots.len() * 2).max(64)];
+        if self.used * 4 > self.slots.len() * 3 {
+            let slots = vec![(0, FREE); (self.slots.len() * 4).max(64)];
             let old = std::mem::replace(&mut self.slots, slots);
             old.into_iter().filter(|(_, position)| *position != FREE).for_each(|slot| self.put(slot));
         }

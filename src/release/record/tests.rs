@@ -4,12 +4,12 @@ use super::*;
 use crate::release::backoff::Random;
 
 /// Identity, kind, interval, and the points with their values' text.
-type Told = (String, SeriesKind, Option<u32>, Vec<(f64, String)>);
+type Told = (String, SeriesKind, Option<NonZeroU32>, Vec<(f64, String)>);
 
 fn told(parts: &Parts, rest: Rest) -> Told {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let points = parts.points.iter().map(|point| (point.timestamp_s, text(point.value(&parts.values))));
-    let quote = parts.identity[rest.name_bytes - 1];
+    let quote = parts.identity[rest.name_bytes as usize - 1];
     assert_eq!(quote, b'"');
     (text(&parts.identity), rest.kind, rest.interval_s, points.collect())
 }
@@ -43,7 +43,7 @@ fn records_of_both_programs_are_the_same() {
     let expected = (
         r#"a"["b:1","k:v"]"#.to_owned(),
         SeriesKind::Count,
-        Some(10),
+        NonZeroU32::new(10),
         vec![(1_600_000_000.5, "2".to_owned())],
     );
     for raw in [python, ours] {
