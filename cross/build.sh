@@ -67,6 +67,9 @@ find_rustc() {
 build() {
     local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags
     rustflags='-Clink-self-contained=no'
+    # Small functions are inlined even where size counts: calls to them take more bytes than they do. By how much the
+    # threshold pays is told in tests/bench/README.md.
+    rustflags+=' -Cllvm-args=--inline-threshold=40'
     # Nothing unwinds and nothing prints a backtrace.
     rustflags+=' -Cforce-unwind-tables=no'
     # The musl that zig brings has 64 bits for the time on every target. The first is for the crate libc, the variable
