@@ -58,7 +58,8 @@ impl Payload {
 
 /// The text of a body, piece by piece.
 pub(super) trait Source {
-    /// Appends about a slice of work to `text` and notes in `payload` what it holds; false when it was the last.
+    /// Does about a slice of work, which may append to `text`, and notes in `payload` what it holds; false when it
+    /// was the last.
     fn write(&mut self, text: &mut Vec<u8>, payload: &mut Payload) -> bool;
 }
 
@@ -91,6 +92,10 @@ impl PayloadWriter {
             self.done = 0;
             self.more = self.source.write(&mut self.text, &mut self.payload);
             self.payload.raw_bytes += self.text.len();
+            if self.more && self.text.is_empty() {
+                // The source had other work to do.
+                return None;
+            }
         }
         let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
         let is_last = !self.more && end == self.text.len();

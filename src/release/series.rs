@@ -149,11 +149,6 @@ impl Batch for SeriesBatch {
 
     fn into_writer(self: Box<Self>) -> PayloadWriter {
         let SeriesBatch { common, value_digits, delivered, parts, heads, keys, .. } = *self;
-        let order = words::order(heads.len(), |at| {
-            heads.get(at).map(|head| head.identity(&parts.identity)).unwrap_or_default()
-        });
-        let first_points = order.iter().filter_map(|at| Some(heads.get(*at as usize)?.first_point));
-        let keys = keys.arranged(first_points.map(|first| merging::records(&parts.points, first)));
         // Besides names, tags and values there is what stands around them.
         let text_bytes =
             parts.identity.len() + heads.len() * 50 + parts.values.len() + parts.points.len() * 14;
@@ -169,11 +164,10 @@ impl Batch for SeriesBatch {
             delivered,
             parts,
             heads,
-            order,
-            next: 0,
+            keys: Some(keys),
             ..Series::default()
         };
-        PayloadWriter::new(Box::new(source), Payload { keys, ..Payload::default() }, text_bytes)
+        PayloadWriter::new(Box::new(source), Payload::default(), text_bytes)
     }
 }
 
@@ -194,6 +188,8 @@ struct Series {
     delivered: Rc<RefCell<Delivered>>,
     parts: Parts,
     heads: Vec<Head>,
+    /// The records' keys, until all is in order.
+    keys: Option<KeyList>,
     /// The positions of the heads.
     order: Vec<u32>,
     /// How many were written, and the keys of their records.
@@ -206,6 +202,10 @@ struct Series {
 
 impl Source for Series {
     fn write(&mut self, text: &mut Vec<u8>, payload: &mut Payload) -> bool {
+        if let Some(keys) = self.keys.take() {
+            payload.keys = self.arrange(keys);
+            return true;
+        }
         while text.len() < PAYLOAD_BYTES_PER_SLICE {
             let head = self.order.get(self.next).and_then(|at| self.heads.get(*at as usize)).copied();
             let Some(head) = head else {
@@ -222,6 +222,16 @@ impl Source for Series {
 }
 
 impl Series {
+    /// Puts the series in order, and the keys with them: a slice of work of its own.
+    fn arrange(&mut self, keys: KeyList) -> KeyList {
+        let Series { heads, parts, order, .. } = self;
+        *order = words::order(heads.len(), |at| {
+            heads.get(at).map(|head| head.identity(&parts.identity)).unwrap_or_default()
+        });
+        let first_points = order.iter().filter_map(|at| Some(heads.get(*at as usize)?.first_point));
+        keys.arranged(first_points.map(|first| merging::records(&parts.points, first)))
+    }
+
     fn write_series(&mut self, head: Head, text: &mut Vec<u8>, payload: &mut Payload) {
         let Series { parts, merged, .. } = self;
         let (name, tags) = head
