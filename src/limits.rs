@@ -175,7 +175,7 @@ const _: () = assert!(LOG_ENTRY_BYTES_MAX + 2 <= LOG_BODY_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
 /// Bytes read from Redis before the loop looks at its other sources.
-pub const REDIS_READ_BYTES_PER_TURN: usize = 256 << 10;
+pub const REDIS_READ_BYTES_PER_TURN: usize = 64 << 10;
 
 /// Bytes of strings in one reply of Redis that are read; what is beyond that is passed over and asked for again.
 pub const REPLY_BYTES_MAX: usize = 1 << 20;

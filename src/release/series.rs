@@ -27,7 +27,7 @@ use crate::metric::{SeriesKind, Tags};
 const SMALL_KEYS: usize = 500;
 
 /// Bytes of each buffer that are made room for then.
-const LARGE_BYTES: usize = 512 << 10;
+const LARGE_BYTES: usize = 64 << 10;
 
 /// What makes points one series at Datadog, and where its points are.
 #[derive(Debug, Clone, Copy)]
@@ -74,8 +74,7 @@ impl SeriesBatch {
         SeriesBatch { value_digits, ..self }
     }
 
-    /// Room for a large batch at once: growing step by step touches twice the memory, and what is not used is not
-    /// touched.
+    /// Room for a large batch: growing from nothing would copy each buffer many times.
     fn reserve(&mut self) {
         self.parts.identity.reserve(LARGE_BYTES);
         self.parts.values.reserve(LARGE_BYTES);

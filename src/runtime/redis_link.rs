@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use super::connection::{Connection, Endpoint, Progress, Received};
-use crate::limits::{REDIS_BACKOFF_S, REDIS_READ_BYTES_PER_TURN, REDIS_REPLY_S};
+use crate::limits::{REDIS_BACKOFF_S, REDIS_READ_BYTES_PER_TURN, REDIS_REPLY_S, SCRATCH_BYTES_KEPT};
 use crate::protocol::redis::{Codec, Replies, Request, Value};
 use crate::release::{Backoff, Random};
 
@@ -45,6 +45,8 @@ enum State {
 struct Session {
     connection: Connection,
     codec: Codec,
+    /// What has come in a turn; its memory is used again.
+    received: Vec<u8>,
     /// When the oldest reply under way is overdue.
     reply_due: Option<Instant>,
 }
@@ -133,7 +135,8 @@ impl RedisLink {
         else {
             return Ok(());
         };
-        let mut session = Session { connection, codec: Codec::default(), reply_due: None };
+        let mut session =
+            Session { connection, codec: Codec::default(), received: Vec::new(), reply_due: None };
         session.send(&self.log_in, now)?;
         self.state = State::LoggingIn(session);
         Ok(())
@@ -174,13 +177,14 @@ impl Session {
     /// Reads what has come, within a turn's budget; true when there is more.
     fn receive(&mut self, now: Instant, complete: &mut Vec<Replies>) -> Result<bool, String> {
         self.connection.flush().map_err(|error| error.to_string())?;
-        let mut bytes = Vec::new();
+        self.received.clear();
+        self.received.shrink_to(SCRATCH_BYTES_KEPT);
         let received = self
             .connection
-            .receive(&mut bytes, REDIS_READ_BYTES_PER_TURN)
+            .receive(&mut self.received, REDIS_READ_BYTES_PER_TURN)
             .map_err(|error| error.to_string())?;
-        self.codec.receive(&bytes, complete).map_err(|error| error.to_string())?;
-        if !bytes.is_empty() {
+        self.codec.receive(&self.received, complete).map_err(|error| error.to_string())?;
+        if !self.received.is_empty() {
             // Redis is alive: a large reply may take as long as it keeps coming.
             let due = now + Duration::from_secs(REDIS_REPLY_S);
             self.reply_due = (self.codec.in_flight() > 0).then_some(due);
