@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
+use super::values::Values;
 use super::wrapper::HistogramOptions;
 use crate::metric::{Elements, Number, Value};
 
@@ -36,8 +37,8 @@ pub enum Accumulator {
     },
     /// Every value, for quantiles.
     Values {
-        /// In queue order.
-        values: Vec<f64>,
+        /// All of them.
+        values: Values,
         /// Earliest timestamp.
         first_s: f64,
         /// What is sent of them, where a rule says so.
@@ -83,7 +84,7 @@ impl Accumulator {
 
     /// No values yet.
     pub fn values() -> Accumulator {
-        Accumulator::Values { values: Vec::new(), first_s: f64::INFINITY, summaries: None }
+        Accumulator::Values { values: Values::default(), first_s: f64::INFINITY, summaries: None }
     }
 
     /// An average over nothing yet.
@@ -127,10 +128,8 @@ impl Accumulator {
                 Ok(add_elements(elements, list))
             }
             (Accumulator::Values { values, first_s, .. }, Value::Number(n)) => {
-                let before = values.capacity();
-                values.push(n.as_f64());
                 *first_s = first_s.min(timestamp_s);
-                Ok((values.capacity() - before) * size_of::<f64>())
+                Ok(values.push(n.as_f64()))
             }
             (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) => {
                 *sum = *sum + n;

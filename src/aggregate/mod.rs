@@ -1,11 +1,13 @@
 //! `Sample`s of one interval → `Series`: merged by context, summarised by the wrapper.
 //!
-//! [`bucket`] holds the accumulators of one interval, [`accumulator`] what is kept of a context's samples,
+//! [`bucket`] holds the accumulators of one interval, [`accumulator`] what is kept of a context's samples, [`values`]
+//! all values of a histogram,
 //! [`wrapper`] which series become of them, [`rules`] what one's own rules change of samples before that.
 
 pub mod accumulator;
 pub mod bucket;
 pub mod rules;
+pub mod values;
 pub mod wrapper;
 
 pub use bucket::{Bucket, SampleError};

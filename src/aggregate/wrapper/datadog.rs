@@ -3,6 +3,7 @@
 
 use super::{HistogramAggregate, HistogramOptions, Wrapper};
 use crate::aggregate::accumulator::Accumulator;
+use crate::aggregate::values::Values;
 use crate::metric::{Context, Number, Point, Series, SeriesKind};
 
 /// The default wrapper.
@@ -18,20 +19,20 @@ impl Datadog {
 
     fn wrap_histogram(
         options: &HistogramOptions,
-        values: &mut [f64],
+        values: &mut Values,
         interval_s: u32,
         emit: &mut dyn FnMut(&str, SeriesKind, f64),
     ) {
         let samples = values.len() as f64;
-        let sum: f64 = values.iter().sum();
-        values.sort_unstable_by(f64::total_cmp);
+        values.sort();
+        let at = |index| values.at(index).unwrap_or_default();
         for aggregate in &options.aggregates {
             let (kind, value) = match aggregate {
-                HistogramAggregate::Max => (SeriesKind::Gauge, values.last().copied().unwrap_or_default()),
-                HistogramAggregate::Min => (SeriesKind::Gauge, values.first().copied().unwrap_or_default()),
+                HistogramAggregate::Max => (SeriesKind::Gauge, at(values.len().saturating_sub(1))),
+                HistogramAggregate::Min => (SeriesKind::Gauge, at(0)),
                 HistogramAggregate::Median => (SeriesKind::Gauge, quantile(values, 0.5)),
-                HistogramAggregate::Avg => (SeriesKind::Gauge, sum / samples),
-                HistogramAggregate::Sum => (SeriesKind::Gauge, sum),
+                HistogramAggregate::Avg => (SeriesKind::Gauge, values.sum() / samples),
+                HistogramAggregate::Sum => (SeriesKind::Gauge, values.sum()),
                 HistogramAggregate::Count => (SeriesKind::Rate, samples / f64::from(interval_s)),
             };
             emit(aggregate.as_str(), kind, value);
@@ -92,26 +93,36 @@ impl Wrapper for Datadog {
     }
 }
 
-/// The value at index (n−1)·p of sorted values, interpolated between its neighbours.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
+/// The value at index (n−1)·p of values in order, interpolated between its neighbours.
+fn quantile(values: &Values, p: f64) -> f64 {
+    let Some(last) = values.len().checked_sub(1) else {
         return 0.0;
     };
     let index = p.clamp(0.0, 1.0) * last as f64;
     let (below, share) = (index.floor(), index.fract());
-    let low = sorted.get(below as usize).copied().unwrap_or_default();
-    let high = sorted.get(below as usize + 1).copied().unwrap_or(low);
+    let low = values.at(below as usize).unwrap_or_default();
+    if share == 0.0 {
+        return low;
+    }
+    let high = values.at(below as usize + 1).unwrap_or(low);
     // Not low + (high − low)·share: the difference of two large values overflows.
-    if share == 0.0 { low } else { low * (1.0 - share) + high * share }
+    low * (1.0 - share) + high * share
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Tags;
+    use crate::metric::{Tags, Value};
 
     #[test]
     fn quantiles_are_interpolated() {
+        let quantile = |list: &[f64], p| {
+            let mut values = Values::default();
+            for value in list {
+                values.push(*value);
+            }
+            quantile(&values, p)
+        };
         assert_eq!(quantile(&[7.0], 0.95), 7.0);
         assert_eq!(quantile(&[1.0, 3.0, 5.0], 0.5), 3.0);
         assert!((quantile(&[1.0, 3.0, 5.0], 0.95) - 4.8).abs() < 1e-12);
@@ -126,7 +137,8 @@ mod tests {
             HistogramOptions { aggregates: vec![], percentiles: vec![0.29, 0.57, 0.58, 0.999, 1.0] };
         let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
         let mut names = Vec::new();
-        let values = Accumulator::Values { values: vec![1.0], first_s: 0.0, summaries: None };
+        let mut values = Accumulator::values();
+        values.add(Value::Number(Number::Int(1)), 0.0).expect("a number");
         Datadog::new(&options).wrap(&context, values, 10, &mut |s| names.push(s.name));
         assert_eq!(
             names,
