@@ -174,6 +174,12 @@ const _: () = assert!(BATCH_BYTES_MAX < INTAKE_COMPRESSED_BYTES_MAX);
 const _: () = assert!(LOG_ENTRY_BYTES_MAX + 2 <= LOG_BODY_BYTES_MAX);
 const _: () = assert!(STORE_SERIES_MAX <= OUTBOX_SERIES_MAX);
 
+/// Buffers of requests and replies that are kept to be used again.
+pub const SPARE_BUFFERS_MAX: usize = 6;
+
+/// Bytes of a buffer that is kept; a larger one is given back at once.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 128 << 10;
+
 /// Bytes read from Redis before the loop looks at its other sources.
 pub const REDIS_READ_BYTES_PER_TURN: usize = 64 << 10;
 

@@ -15,10 +15,6 @@ use chouette_iot::runtime::event_loop::EventLoop;
 use chouette_iot::runtime::{log_output, resolver, setup};
 use simple_logger::SimpleLogger;
 
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> ExitCode {
     if resolver::answered_as_child() {
         return ExitCode::SUCCESS;

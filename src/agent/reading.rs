@@ -232,7 +232,7 @@ impl Reading {
         let drops = std::mem::take(&mut self.drops);
         self.totals.dropped += drops.values().sum::<u64>();
         self.commit = Some(Commit::new(
-            std::mem::take(&mut self.bucket).into_contexts(),
+            self.bucket.take_contexts(),
             std::mem::take(&mut self.returning),
             cx.told_of(drops),
             std::mem::take(&mut self.taken),

@@ -134,11 +134,15 @@ impl Bucket {
         self.contexts.is_empty()
     }
 
-    /// The contexts in order, to be wrapped one after the other.
-    pub fn into_contexts(self) -> Contexts {
+    /// Takes out the contexts in order, to be wrapped one after the other. The room they had is used again.
+    pub fn take_contexts(&mut self) -> Contexts {
+        /// The next bucket may be the last one for a while.
+        const CONTEXTS_KEPT: usize = 500;
         let accumulated = |(context, entry): (Context, Entry)| (context, entry.accumulator);
-        let mut contexts: Vec<_> = self.contexts.into_iter().map(accumulated).collect();
+        let mut contexts: Vec<_> = self.contexts.drain().map(accumulated).collect();
         contexts.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        self.contexts.shrink_to(CONTEXTS_KEPT);
+        self.bytes = 0;
         Contexts { contexts }
     }
 }
@@ -227,8 +231,8 @@ mod tests {
         Sample { name, kind, tags: "[\"a:1\"]", value, timestamp: 5.0 }
     }
 
-    fn wrapped(bucket: Bucket, wrapper: &dyn Wrapper) -> (Vec<Series>, u64) {
-        let (mut series, mut contexts) = (Vec::new(), bucket.into_contexts());
+    fn wrapped(mut bucket: Bucket, wrapper: &dyn Wrapper) -> (Vec<Series>, u64) {
+        let (mut series, mut contexts) = (Vec::new(), bucket.take_contexts());
         let mut dropped = 0;
         while let Some(not_finite) = contexts.wrap_next(wrapper, 10, &mut |s| series.push(s)) {
             dropped += not_finite;

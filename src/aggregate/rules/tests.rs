@@ -49,7 +49,7 @@ fn merged(rules: Vec<Rule>, samples: &[Written<'_>]) -> Vec<(String, SeriesKind,
             Err(error) => panic!("{name}: {error}"),
         }
     }
-    let (mut out, mut contexts) = (Vec::new(), bucket.into_contexts());
+    let (mut out, mut contexts) = (Vec::new(), bucket.take_contexts());
     let mut emit = |s: Series| out.push((s.name, s.kind, s.tags.as_str().to_owned(), s.point.value.as_f64()));
     while contexts.wrap_next(&wrapper, 10, &mut emit).is_some() {}
     out.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -156,7 +156,7 @@ fn a_set_stays_a_set() {
     let sample = Sample { name: "users", kind: "set", tags: "[]", value: list, timestamp: 5.0 };
     assert_eq!(bucket.add(&sample, &wrapper), Ok(()));
     let mut names = Vec::new();
-    bucket.into_contexts().wrap_next(&wrapper, 10, &mut |s| names.push((s.name, s.point.value)));
+    bucket.take_contexts().wrap_next(&wrapper, 10, &mut |s| names.push((s.name, s.point.value)));
     assert_eq!(names, [("my.users".to_owned(), Number::Int(2))]);
 }
 

@@ -18,6 +18,7 @@ pub use redis::{Cmd, ErrorKind, Value, cmd};
 mod framing;
 mod request;
 mod sieve;
+mod spare;
 mod strings;
 
 pub use request::{Arguments, Request, Room};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Cmd, cmd, framing};
+use super::{Cmd, cmd, framing, spare};
 use crate::limits::REPLY_BYTES_MAX;
 
 /// How much a request wants to read.
@@ -33,6 +33,12 @@ impl fmt::Debug for Request {
     }
 }
 
+impl Drop for Request {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.bytes));
+    }
+}
+
 impl Request {
     /// A request without a command.
     pub fn new() -> Request {
@@ -56,6 +62,10 @@ impl Request {
     /// assert_eq!(request.bytes(), b"*3\r\n$3\r\nDEL\r\n$1\r\na\r\n$2\r\nbc\r\n");
     /// ```
     pub fn push_many(&mut self, command: &[&str], arguments: &Arguments) -> &mut Request {
+        if self.bytes.capacity() < arguments.bytes.len() {
+            let small = std::mem::replace(&mut self.bytes, spare::take());
+            self.bytes.extend_from_slice(&small);
+        }
         framing::write_header(b'*', command.len() + arguments.count, &mut self.bytes);
         command.iter().for_each(|word| framing::write_string(word.as_bytes(), &mut self.bytes));
         self.bytes.extend_from_slice(&arguments.bytes);
@@ -107,10 +117,22 @@ impl Request {
 }
 
 /// Many arguments of a command, packed as they came. `Cmd` keeps a copy and a place of each before it packs them.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     bytes: Vec<u8>,
     count: usize,
+}
+
+impl Default for Arguments {
+    fn default() -> Arguments {
+        Arguments { bytes: spare::take(), count: 0 }
+    }
+}
+
+impl Drop for Arguments {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.bytes));
+    }
 }
 
 impl Arguments {

@@ -1,5 +1,7 @@
 //! Many strings in one piece of memory.
 
+use super::spare;
+
 /// Strings in their order, with what is missing between them. A list of 500 takes two allocations, not 500.
 ///
 /// ```
@@ -46,10 +48,16 @@ enum Kind {
     Later,
 }
 
+impl Drop for Strings {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.bytes));
+    }
+}
+
 impl Strings {
     /// Room for so many.
     pub fn with_capacity(strings: usize) -> Strings {
-        Strings { bytes: Vec::new(), items: Vec::with_capacity(strings) }
+        Strings { bytes: spare::take(), items: Vec::with_capacity(strings) }
     }
 
     /// Appends a string.

@@ -92,10 +92,10 @@ fn check_sample(sample: &Sample<'_>, raw: &[u8]) {
     }
 }
 
-fn check_series(bucket: Bucket, wrapper: &dyn Wrapper, counts: Counts) {
+fn check_series(mut bucket: Bucket, wrapper: &dyn Wrapper, counts: Counts) {
     let expected_contexts = bucket.len();
     let mut batch = SeriesBatch::new(Common::default(), Default::default());
-    let mut contexts = bucket.into_contexts();
+    let mut contexts = bucket.take_contexts();
     let mut contexts_wrapped = 0;
     let mut text = Vec::new();
     loop {
