@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::weighted::Weighted;
 use crate::metric::{Elements, Number, Value};
 
 /// A summary that samples are added to one by one.
@@ -34,6 +35,13 @@ pub enum Accumulator {
     Values {
         /// In queue order.
         values: Vec<f64>,
+        /// Earliest timestamp.
+        first_s: f64,
+    },
+    /// Every value with its weight, for quantiles of what was sampled.
+    Weighted {
+        /// In queue order.
+        values: Weighted,
         /// Earliest timestamp.
         first_s: f64,
     },
@@ -80,6 +88,11 @@ impl Accumulator {
         Accumulator::Values { values: Vec::new(), first_s: f64::INFINITY }
     }
 
+    /// No values with weights yet.
+    pub fn weighted() -> Accumulator {
+        Accumulator::Weighted { values: Weighted::default(), first_s: f64::INFINITY }
+    }
+
     /// An average over nothing yet.
     pub fn average() -> Accumulator {
         Accumulator::Average { sum: Number::Int(0), samples: 0, last_s: f64::NEG_INFINITY }
@@ -88,6 +101,37 @@ impl Accumulator {
     /// An empty sum stamped with the latest timestamp.
     pub fn sum_last() -> Accumulator {
         Accumulator::SumLast { sum: Number::Int(0), last_s: f64::NEG_INFINITY }
+    }
+
+    /// As [`Accumulator::add`] does, a value that stands for `weight` values where that matters: in what becomes
+    /// quantiles or an average.
+    ///
+    /// # Errors
+    /// [`Mismatch`]; the accumulator is as it was.
+    pub fn add_weighted(
+        &mut self,
+        value: Value<'_>,
+        weight: f64,
+        timestamp_s: f64,
+    ) -> Result<usize, Mismatch> {
+        match (&mut *self, value) {
+            (Accumulator::Values { values, first_s }, Value::Number(_)) if weight != 1.0 => {
+                let (values, first_s) = (Weighted::from_values(values), *first_s);
+                *self = Accumulator::Weighted { values, first_s };
+                self.add_weighted(value, weight, timestamp_s)
+            }
+            (Accumulator::Weighted { values, first_s }, Value::Number(n)) => {
+                *first_s = first_s.min(timestamp_s);
+                Ok(values.add(n.as_f64(), weight))
+            }
+            (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) if weight != 1.0 => {
+                *sum = *sum + Number::Float(n.as_f64() * weight.floor());
+                *samples = samples.saturating_add(weight as u64);
+                *last_s = last_s.max(timestamp_s);
+                Ok(0)
+            }
+            _ => self.add(value, timestamp_s),
+        }
     }
 
     /// Adds one value and gives back by how many bytes the memory grew, roughly.
@@ -117,6 +161,10 @@ impl Accumulator {
                 values.push(n.as_f64());
                 *first_s = first_s.min(timestamp_s);
                 Ok((values.capacity() - before) * size_of::<f64>())
+            }
+            (Accumulator::Weighted { values, first_s }, Value::Number(n)) => {
+                *first_s = first_s.min(timestamp_s);
+                Ok(values.add(n.as_f64(), 1.0))
             }
             (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) => {
                 *sum = *sum + n;
@@ -181,6 +229,7 @@ mod tests {
             Accumulator::sum(),
             Accumulator::last(),
             Accumulator::values(),
+            Accumulator::weighted(),
             Accumulator::average(),
             Accumulator::sum_last(),
         ];
@@ -193,5 +242,28 @@ mod tests {
         assert_eq!(distinct.add(int(1), 1.0), Err(Mismatch));
         assert!(distinct.add(list, 1.0).unwrap() > 0);
         assert_eq!(distinct.add(list, 1.0), Ok(0), "nothing new, nothing grown");
+    }
+
+    #[test]
+    fn a_weight_counts_in_quantiles_and_averages_alone() {
+        let mut values = Accumulator::values();
+        values.add(int(4), 2.0).unwrap();
+        values.add_weighted(int(6), 2.0, 1.0).unwrap();
+        values.add(int(5), 3.0).unwrap();
+        let Accumulator::Weighted { mut values, first_s } = values else { panic!("{values:?}") };
+        values.sort();
+        assert_eq!(
+            (values.values(), values.sum(), first_s),
+            (&[(4.0, 1), (5.0, 1), (6.0, 2)][..], 21.0, 1.0)
+        );
+        let mut average = Accumulator::average();
+        average.add_weighted(int(6), 2.5, 1.0).unwrap();
+        assert_eq!(average, Accumulator::Average { sum: Number::Float(12.0), samples: 2, last_s: 1.0 });
+        for before in [Accumulator::sum(), Accumulator::last(), Accumulator::sum_last()] {
+            let (mut plain, mut weighted) = (before.clone(), before);
+            plain.add(int(6), 1.0).unwrap();
+            weighted.add_weighted(int(6), 2.0, 1.0).unwrap();
+            assert_eq!(plain, weighted);
+        }
     }
 }

@@ -53,14 +53,29 @@ impl Bucket {
     /// # Errors
     /// See [`SampleError`]; the bucket is as it was.
     pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
+        self.add_weighted(sample, 1.0, wrapper)
+    }
+
+    /// As [`Bucket::add`], a sample that stands for `weight` samples where that matters.
+    ///
+    /// # Errors
+    /// See [`SampleError`]; the bucket is as it was.
+    pub fn add_weighted(
+        &mut self,
+        sample: &Sample<'_>,
+        weight: f64,
+        wrapper: &dyn Wrapper,
+    ) -> Result<(), SampleError> {
+        let add_to = |accumulator: &mut Accumulator| {
+            let grown = accumulator.add_weighted(sample.value, weight, sample.timestamp);
+            grown.map_err(|_| SampleError::WrongType)
+        };
         if let Some(accumulator) = self.contexts.get_mut(sample as &dyn ContextKey) {
-            let grown =
-                accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
-            self.bytes += grown;
+            self.bytes += add_to(accumulator)?;
             return Ok(());
         }
         let mut accumulator = wrapper.accumulator(sample.kind).ok_or(SampleError::UnknownType)?;
-        let grown = accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
+        let grown = add_to(&mut accumulator)?;
         let context = Context {
             name: sample.name.into(),
             kind: sample.kind.into(),
@@ -70,6 +85,11 @@ impl Bucket {
         self.bytes += grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
         self.contexts.insert(context, accumulator);
         Ok(())
+    }
+
+    /// Whether a sample's context is there.
+    pub fn has(&self, sample: &Sample<'_>) -> bool {
+        self.contexts.contains_key(sample as &dyn ContextKey)
     }
 
     /// Whether the bucket has reached the memory it may take.
@@ -120,6 +140,16 @@ impl Contexts {
             }
         });
         Some(not_finite)
+    }
+
+    /// Takes the next context as it is.
+    pub fn take_next(&mut self) -> Option<(Context, Accumulator)> {
+        self.contexts.pop()
+    }
+
+    /// How many contexts are left.
+    pub fn len(&self) -> usize {
+        self.contexts.len()
     }
 
     /// Whether all contexts were wrapped.

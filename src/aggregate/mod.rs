@@ -1,13 +1,16 @@
 //! `Sample`s of one interval → `Series`: merged by context, summarised by the wrapper.
 //!
 //! [`bucket`] holds the accumulators of one interval, [`accumulator`] what is kept of a context's samples,
-//! [`wrapper`] which series become of them.
+//! [`weighted`] values of which each stands for several, [`wrapper`] which series become of them.
 
 pub mod accumulator;
 pub mod bucket;
+pub mod weighted;
 pub mod wrapper;
 
-pub use bucket::{Bucket, SampleError};
+pub use accumulator::Accumulator;
+pub use bucket::{Bucket, Contexts, SampleError};
+pub use weighted::Weighted;
 pub use wrapper::{HistogramAggregate, HistogramOptions, WRAPPERS, Wrapper};
 
 /// The bucket a score belongs to: score ÷ interval, rounded down.

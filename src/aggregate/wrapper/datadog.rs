@@ -16,20 +16,23 @@ impl Datadog {
         Datadog { histogram: histogram.clone() }
     }
 
+    /// `at` is the value at an index of the sorted samples.
     fn wrap_histogram(
         &self,
-        values: &mut [f64],
+        samples: u64,
+        sum: f64,
+        at: &dyn Fn(u64) -> Option<f64>,
         interval_s: u32,
         emit: &mut dyn FnMut(&str, SeriesKind, f64),
     ) {
-        let samples = values.len() as f64;
-        let sum: f64 = values.iter().sum();
-        values.sort_unstable_by(f64::total_cmp);
+        let end_at = |index: u64| at(index).unwrap_or_default();
+        let quantile = |p: f64| quantile(samples, at, p);
+        let (samples, last) = (samples as f64, samples.saturating_sub(1));
         for aggregate in &self.histogram.aggregates {
             let (kind, value) = match aggregate {
-                HistogramAggregate::Max => (SeriesKind::Gauge, values.last().copied().unwrap_or_default()),
-                HistogramAggregate::Min => (SeriesKind::Gauge, values.first().copied().unwrap_or_default()),
-                HistogramAggregate::Median => (SeriesKind::Gauge, quantile(values, 0.5)),
+                HistogramAggregate::Max => (SeriesKind::Gauge, end_at(last)),
+                HistogramAggregate::Min => (SeriesKind::Gauge, end_at(0)),
+                HistogramAggregate::Median => (SeriesKind::Gauge, quantile(0.5)),
                 HistogramAggregate::Avg => (SeriesKind::Gauge, sum / samples),
                 HistogramAggregate::Sum => (SeriesKind::Gauge, sum),
                 HistogramAggregate::Count => (SeriesKind::Rate, samples / f64::from(interval_s)),
@@ -37,7 +40,7 @@ impl Datadog {
             emit(aggregate.as_str(), kind, value);
         }
         for p in &self.histogram.percentiles {
-            emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(values, *p));
+            emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(*p));
         }
     }
 }
@@ -82,24 +85,40 @@ impl Wrapper for Datadog {
                 emit(series("", SeriesKind::Count, Number::Int(elements.len() as i128), first_s));
             }
             Accumulator::Values { mut values, first_s } => {
-                self.wrap_histogram(&mut values, interval_s, &mut |suffix, kind, value| {
+                let (samples, sum) = (values.len() as u64, values.iter().sum());
+                values.sort_unstable_by(f64::total_cmp);
+                let at = |index: u64| values.get(usize::try_from(index).ok()?).copied();
+                self.wrap_histogram(samples, sum, &at, interval_s, &mut |suffix, kind, value| {
                     emit(series(suffix, kind, Number::Float(value), first_s));
                 });
+            }
+            Accumulator::Weighted { mut values, first_s } => {
+                values.sort();
+                let at = |index| values.at(index);
+                self.wrap_histogram(
+                    values.count(),
+                    values.sum(),
+                    &at,
+                    interval_s,
+                    &mut |suffix, kind, value| {
+                        emit(series(suffix, kind, Number::Float(value), first_s));
+                    },
+                );
             }
             Accumulator::Average { .. } | Accumulator::SumLast { .. } => {}
         }
     }
 }
 
-/// The value at index (n−1)·p of sorted values, interpolated between its neighbours.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
+/// The value at index (n−1)·p of so many sorted values, interpolated between its neighbours.
+fn quantile(samples: u64, at: &dyn Fn(u64) -> Option<f64>, p: f64) -> f64 {
+    let Some(last) = samples.checked_sub(1) else {
         return 0.0;
     };
     let index = p.clamp(0.0, 1.0) * last as f64;
     let (below, share) = (index.floor(), index.fract());
-    let low = sorted.get(below as usize).copied().unwrap_or_default();
-    let high = sorted.get(below as usize + 1).copied().unwrap_or(low);
+    let low = at(below as u64).unwrap_or_default();
+    let high = at(below as u64 + 1).unwrap_or(low);
     // Not low + (high − low)·share: the difference of two large values overflows.
     if share == 0.0 { low } else { low * (1.0 - share) + high * share }
 }
@@ -107,7 +126,28 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Tags;
+    use crate::metric::{Tags, Value};
+
+    fn quantile(sorted: &[f64], p: f64) -> f64 {
+        super::quantile(sorted.len() as u64, &|index| sorted.get(index as usize).copied(), p)
+    }
+
+    #[test]
+    fn a_sampled_value_counts_as_often_as_it_stands_for() {
+        use HistogramAggregate::{Avg, Count, Max, Median, Min, Sum};
+        let options =
+            HistogramOptions { aggregates: vec![Max, Min, Median, Avg, Sum, Count], percentiles: vec![0.95] };
+        let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
+        let mut values = Accumulator::values();
+        for (value, weight) in [(1, 1.0), (5, 10.0), (30, 1.0)] {
+            values.add_weighted(Value::Number(Number::Int(value)), weight, 3.0).unwrap();
+        }
+        let mut found = Vec::new();
+        Datadog::new(&options).wrap(&context, values, 10, &mut |s| found.push(s.point.value.as_f64()));
+        let percentile = found.pop().unwrap();
+        assert!((percentile - (5.0 * 0.55 + 30.0 * 0.45)).abs() < 1e-9, "between the last two: {percentile}");
+        assert_eq!(found, [30.0, 1.0, 5.0, 81.0 / 12.0, 81.0, 1.2]);
+    }
 
     #[test]
     fn quantiles_are_interpolated() {
