@@ -233,6 +233,8 @@ pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
 
 pub mod docker;
 
+pub mod dogstatsd;
+
 pub mod dramatiq;
 
 pub mod k8s;
@@ -332,3 +334,5 @@ const _: () = assert!(
 const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
 // A key stands twice in the request that removes it, and one that is longer than the bound stands alone.
 const _: () = assert!(2 * REPLY_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
+const _: () = assert!(dogstatsd::POINTS_WAITING_MAX < OUTBOX_SERIES_MAX);
+const _: () = assert!(dogstatsd::SERIES_WAITING + STORE_SERIES_MAX < OUTBOX_SERIES_MAX);

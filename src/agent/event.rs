@@ -130,6 +130,8 @@ pub struct Settings {
     pub wrapper: Rc<dyn Wrapper>,
     /// Added to every series and log.
     pub global_tags: Vec<String>,
+    /// Most contexts that DogStatsD has in one interval.
+    pub dogstatsd_contexts_max: usize,
     /// Host name on every series and log.
     pub host: Option<String>,
     /// Whether the agent's own counters are sent.

@@ -121,9 +121,25 @@ impl Outbox {
         self.step == Step::Idle && (self.entries.is_empty() || self.refused)
     }
 
+    /// How many series wait.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether Redis is at it.
+    pub fn is_storing(&self) -> bool {
+        self.step != Step::Idle
+    }
+
     /// Whether anything waits to be stored.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// What waits.
+    #[cfg(test)]
+    pub fn waiting(&self) -> &VecDeque<Entry> {
+        &self.entries
     }
 
     fn stamp(&mut self, cx: &mut Cx<'_>) {

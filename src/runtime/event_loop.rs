@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
+use super::datagrams::{Addresses, Datagrams, Received};
 use super::identity;
 use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
@@ -20,7 +21,7 @@ use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
 use super::timer_wheel::TimerWheel;
-use super::tokens::{LOGS, METRICS, PLUGINS, REDIS, SIGNALS};
+use super::tokens::{DATAGRAMS, LOGS, METRICS, PLUGINS, REDIS, SIGNALS};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
 
 const EVENTS_PER_TURN: usize = 64;
@@ -39,6 +40,7 @@ pub struct EventLoop {
     redis: RedisLink,
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
+    datagrams: Datagrams,
     agent: Agent,
     notifier: Notifier,
     aggregate_interval_s: u32,
@@ -50,9 +52,9 @@ impl EventLoop {
     /// A loop that was not started.
     ///
     /// # Errors
-    /// The kernel refuses a poll or a pipe.
+    /// The kernel refuses a poll, a pipe or a socket of DogStatsD.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts { settings, collectors, servers, files, redis, intakes } = parts;
+        let Parts { settings, collectors, servers, files, datagrams, redis, intakes } = parts;
         let aggregate_interval_s = settings.aggregate_interval_s;
         let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
         let now = clock::now().mono;
@@ -63,6 +65,12 @@ impl EventLoop {
         };
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
+        let datagrams = match mode {
+            Mode::Forever => {
+                Datagrams::open(&datagrams, poll.registry(), DATAGRAMS).map_err(io::Error::other)?
+            }
+            Mode::Once => Datagrams::none(),
+        };
         Ok(EventLoop {
             poll,
             signals,
@@ -73,6 +81,7 @@ impl EventLoop {
                 logs: Outlet::new(intakes.logs, LOGS),
             },
             plugins: PluginIo::new(servers, PLUGINS),
+            datagrams,
             agent,
             notifier,
             aggregate_interval_s,
@@ -98,9 +107,12 @@ impl EventLoop {
                 |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
             let (signals, redis) = (ready(SIGNALS), ready(REDIS));
             let (metrics, logs) = (ready(METRICS), ready(LOGS));
+            let datagrams =
+                [DATAGRAMS, Token(DATAGRAMS.0 + 1)].map(|token| events.iter().any(|e| e.token() == token));
             if signals {
                 self.take_signals(reload);
             }
+            self.drive_datagrams(datagrams);
             self.drive_redis(redis);
             self.drive_outlet(Stream::Metrics, metrics);
             self.drive_outlet(Stream::Logs, logs);
@@ -111,6 +123,18 @@ impl EventLoop {
         }
         self.notifier.stopping(clock::now().mono);
         Ok(self.exit.unwrap_or_default())
+    }
+
+    fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {
+        self.datagrams.ready(udp, unix);
+        if !self.datagrams.has_more() {
+            return;
+        }
+        let (now, agent) = (clock::now(), &mut self.agent);
+        self.datagrams.receive(now.mono, &mut |received| match received {
+            Received::Datagram { bytes, is_cut } => agent.receive(bytes, is_cut, now),
+            Received::Dropped(count) => agent.datagrams_dropped(count),
+        });
     }
 
     fn drive_redis(&mut self, ready: bool) {
@@ -179,6 +203,9 @@ impl EventLoop {
             match signal {
                 Signal::Stop => {
                     self.notifier.stopping(clock::now().mono);
+                    // What has come is taken along.
+                    self.drive_datagrams([true; 2]);
+                    self.datagrams = Datagrams::none();
                     self.tell(Event::Stop);
                 }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),
@@ -210,7 +237,25 @@ impl EventLoop {
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
+        self.reopen(&parts.datagrams);
         self.tell(Event::Reload(parts.settings, parts.collectors, Box::new(parts.files)));
+    }
+
+    /// Other sockets of DogStatsD, where they are others. The old ones are closed first: the new ones may be some of them.
+    fn reopen(&mut self, addresses: &Addresses) {
+        if self.datagrams.addresses() == addresses {
+            return;
+        }
+        let old = std::mem::replace(&mut self.datagrams, Datagrams::none()).addresses().clone();
+        let registry = self.poll.registry();
+        let opened = Datagrams::open(addresses, registry, DATAGRAMS).or_else(|error| {
+            log::error!("{error}; it is received where it was");
+            Datagrams::open(&old, registry, DATAGRAMS)
+        });
+        match opened {
+            Ok(datagrams) => self.datagrams = datagrams,
+            Err(error) => log::error!("{error}"),
+        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -250,7 +295,11 @@ impl EventLoop {
 
     /// `None` is for ever: only a signal or a peer wakes the loop then.
     fn time_to_sleep(&self) -> Option<Duration> {
-        if self.agent.has_work() || self.redis.has_more() || self.plugins.has_more() {
+        if self.agent.has_work()
+            || self.redis.has_more()
+            || self.plugins.has_more()
+            || self.datagrams.has_more()
+        {
             return Some(Duration::ZERO);
         }
         let deadlines = [

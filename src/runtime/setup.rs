@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::connection::Endpoint;
+use super::datagrams::Addresses;
 use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub servers: Vec<Option<Server>>,
     /// Where the board's files are.
     pub files: HostRoot,
+    /// Where DogStatsD is received.
+    pub datagrams: Addresses,
     /// The link to Redis.
     pub redis: RedisLink,
     /// Where the streams go.
@@ -59,6 +62,10 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
         collectors: collectors(config)?,
         servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
+        datagrams: Addresses {
+            udp: config.dogstatsd.port.map(|port| (config.dogstatsd.host, port)),
+            unix: config.dogstatsd.socket.clone(),
+        },
         redis: RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed),
         intakes: intakes(config)?,
     })
@@ -84,6 +91,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         logs_bulk_size: LOG_ENTRIES_MAX,
         wrapper: (wrapper.build)(&histogram).into(),
         global_tags: config.global_tags.clone(),
+        dogstatsd_contexts_max: config.dogstatsd.contexts_max,
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,
         clock_believable_from_s: clock::build_epoch_s(),
