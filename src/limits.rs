@@ -43,6 +43,10 @@ pub const TAGS_BYTES_MAX: usize = 16 << 10;
 /// Readings and self-metrics waiting for Redis. The oldest is dropped, reason `outbox_full`.
 pub const OUTBOX_SERIES_MAX: usize = 5_000;
 
+/// Bytes of distributions that wait for Redis, and of events, and of service checks. The oldest is dropped, reason
+/// `outbox_full`.
+pub const OUTBOX_BYTES_MAX: usize = 1 << 20;
+
 /// Readings waiting for a believable clock. The oldest is dropped, reason `clock`.
 pub const UNSTAMPED_MAX: usize = 2_000;
 
@@ -60,6 +64,9 @@ pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
 
 /// Series written into the compressor in one slice of work.
 pub const PAYLOAD_SERIES_PER_SLICE: usize = 200;
+
+/// Age at which an unsent service check is dropped, in seconds: the intake takes no older ones. Reason `expired`.
+pub const CHECK_TTL_S: u32 = 600;
 
 /// Entries in one request of logs; Datadog's own bound.
 pub const LOG_ENTRIES_MAX: usize = 1_000;

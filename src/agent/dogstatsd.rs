@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! datagram ─► messages ─► open bucket ─► flush: closed ─► series, slice by slice ─► Outbox
-//!                └ timestamped: a point of its own ───────────────────────────────────┘
+//!                └ timestamped: a point of its own; event, service check ─────────────┘
 //! ```
 //!
 //! A flush closes the buckets that are over, and those of an earlier configuration, clock or run are closed at once. A
@@ -18,6 +18,7 @@
 //! it would have to know whether a transaction of an earlier connection was carried out, and the lease is what tells.
 
 mod offenders;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +29,15 @@ use std::time::Instant;
 use super::outbox::Outbox;
 use super::{Cx, reading};
 use crate::aggregate::wrapper::distribution::Distributions;
-use crate::aggregate::{Bucket, Contexts, Wrapper, bucket_end_s, bucket_of};
+use crate::aggregate::{Accumulator, Bucket, Contexts, Wrapper, bucket_end_s, bucket_of};
 use crate::ingest::dogstatsd::{Kind, Message, MessageError, Metric, Parser, messages};
 use crate::limits::dogstatsd::{
-    CONTEXTS_PER_SLICE, POINTS_WAITING_MAX, SERIES_WAITING, SHOWN_BYTES_MAX, UNSTAMPED_INTERVALS_MAX,
+    CONTEXTS_PER_SLICE, POINTS_WAITING_MAX, RECORDS_UNSTAMPED_MAX, SERIES_WAITING, SHOWN_BYTES_MAX,
+    UNSTAMPED_INTERVALS_MAX,
 };
 use crate::metric::{Point, Sample, Series, SeriesKind, Tags, Value};
 use offenders::Offenders;
+use records::{Record, push_distribution};
 
 /// See the module.
 #[derive(Default)]
@@ -44,6 +47,8 @@ pub(super) struct Dogstatsd {
     origin: Option<Instant>,
     open: Vec<Open>,
     closed: VecDeque<Closed>,
+    /// Events and checks that wait for a believable clock.
+    unstamped: VecDeque<Record>,
     /// Samples of contexts beyond the bound.
     beyond: Offenders,
     /// A bad message since the last flush, and why it is one.
@@ -98,7 +103,14 @@ impl Dogstatsd {
                     Ok(())
                 }
                 Ok(Message::Metric(metric)) => open.take(metric, now_s, &mut self.beyond, cx),
-                Ok(Message::Event(_) | Message::Check(_)) => Ok(()),
+                Ok(Message::Event(event)) => {
+                    self.unstamped.push_back(Record::of_event(event, cx.now.mono));
+                    Ok(())
+                }
+                Ok(Message::Check(check)) => {
+                    self.unstamped.push_back(Record::of_check(check, cx.now.mono));
+                    Ok(())
+                }
                 Err(error) => Err(*error),
             };
             if let Err(error) = taken {
@@ -111,10 +123,12 @@ impl Dogstatsd {
             let open = self.open.swap_remove(at);
             self.close_one(open, cx);
         }
+        self.stamp(outbox, cx);
     }
 
     /// Closes the buckets that are over, and says what went wrong meanwhile.
-    pub fn close(&mut self, cx: &mut Cx<'_>) {
+    pub fn close(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        self.stamp(outbox, cx);
         let open_from_s = reading::open_from_s(cx);
         let is_believable = cx.is_clock_believable();
         let is_over = |open: &Open| match open.slot {
@@ -129,7 +143,9 @@ impl Dogstatsd {
             let text = format_args!("bad messages are dropped, such as {message:?}: {error}");
             cx.warnings.warn("dogstatsd", &text, cx.now.mono);
         }
-        if let Some(text) = self.beyond.report(cx.settings.dogstatsd_contexts_max, cx.now.mono) {
+        if let Some(contexts_max) = cx.settings.dogstatsd_contexts_max
+            && let Some(text) = self.beyond.report(contexts_max, cx.now.mono)
+        {
             log::warn!("dogstatsd: {text}");
         }
     }
@@ -172,6 +188,17 @@ impl Dogstatsd {
         }
         let mono_s = self.mono_s(cx.now.mono);
         (Slot::Unstamped(bucket_of(mono_s, interval_s)), mono_s)
+    }
+
+    /// Gives events and checks to the outbox, once it is known what time it is.
+    fn stamp(&mut self, outbox: &mut Outbox, cx: &mut Cx<'_>) {
+        if cx.is_clock_believable() {
+            self.unstamped.drain(..).for_each(|record| record.push(outbox, cx));
+        }
+        while self.unstamped.len() > RECORDS_UNSTAMPED_MAX {
+            self.unstamped.pop_front();
+            cx.telemetry.dropped("clock", 1);
+        }
     }
 
     fn mono_s(&mut self, mono: Instant) -> f64 {
@@ -225,7 +252,7 @@ impl Open {
         beyond: &mut Offenders,
         cx: &mut Cx<'_>,
     ) -> Result<(), MessageError> {
-        let is_full = self.contexts() >= cx.settings.dogstatsd_contexts_max;
+        let is_full = cx.settings.dogstatsd_contexts_max.is_none_or(|most| self.contexts() >= most);
         let (bucket, wrapper): (_, &dyn Wrapper) = match metric.kind {
             Kind::Distribution => (&mut self.distributions, &Distributions),
             _ => (&mut self.metrics, &*self.wrapper),
@@ -255,7 +282,13 @@ impl Closed {
             outbox.push(&all, cx);
             return true;
         }
-        self.distributions.take_next().is_some()
+        match self.distributions.take_next() {
+            Some((context, Accumulator::Weighted { values, first_s })) => {
+                push_distribution(&context, values.values(), first_s + shift_s, outbox, cx);
+                true
+            }
+            other => other.is_some(),
+        }
     }
 }
 

@@ -37,6 +37,12 @@ impl Ids {
         Entry { key: self.key_of(series), score_s: series.point.timestamp, json }
     }
 
+    /// Another record with a key of its own.
+    pub fn record(&mut self, json: Vec<u8>, score_s: f64) -> Entry {
+        self.counter += 1;
+        Entry { key: format!("{:016x}-{:x}", self.prefix, self.counter), score_s, json }
+    }
+
     fn key_of(&mut self, series: &Series) -> String {
         self.counter += 1;
         let (prefix, counter) = (self.prefix, self.counter);

@@ -80,10 +80,7 @@ impl Agent {
             flusher: Flusher::default(),
             dogstatsd: Dogstatsd::default(),
             outbox: Outbox::default(),
-            releasers: PerStream {
-                metrics: Releaser::new(Stream::Metrics),
-                logs: Releaser::new(Stream::Logs),
-            },
+            releasers: PerStream::each(Releaser::new),
             schedule: Schedule::new(&mut random),
             once: (mode == Mode::Once).then(Once::default),
             leaving: None,
@@ -255,7 +252,7 @@ impl Agent {
             Timer::Capture => self.capture(now, actions),
             Timer::Flush => {
                 self.self_metrics(now, actions);
-                self.dogstatsd.close(&mut self.shared.cx(now, actions));
+                self.dogstatsd.close(&mut self.outbox, &mut self.shared.cx(now, actions));
                 self.outbox.store(&mut self.shared.cx(now, actions));
                 self.lease.ask(&mut self.shared.cx(now, actions));
                 self.flusher.start(&mut self.shared.cx(now, actions));
@@ -265,8 +262,15 @@ impl Agent {
                     releaser.start(&mut self.shared.cx(now, actions));
                 }
             }
-            Timer::Retry => self.releasers.of(Stream::Metrics).start(&mut self.shared.cx(now, actions)),
-            Timer::RetryLogs => self.releasers.of(Stream::Logs).start(&mut self.shared.cx(now, actions)),
+            Timer::Retry
+            | Timer::RetryLogs
+            | Timer::RetryDistributions
+            | Timer::RetryEvents
+            | Timer::RetryChecks => {
+                for stream in Stream::ALL.into_iter().filter(|stream| stream.retry() == timer) {
+                    self.releasers.of(stream).start(&mut self.shared.cx(now, actions));
+                }
+            }
             Timer::Lease => self.lease.ask(&mut self.shared.cx(now, actions)),
             Timer::Stop => {}
         }

@@ -29,6 +29,16 @@ pub const SERIES_WAITING: usize = 500;
 /// Timestamped points that wait for Redis; a new one is dropped beyond it, reason `outbox_full`.
 pub const POINTS_WAITING_MAX: usize = 4_000;
 
+/// How often one value of a sampled distribution is sent at most; what it stands for beyond that is counted as dropped,
+/// reason `dogstatsd_weight`.
+pub const WEIGHT_MAX: u32 = 1_000;
+
+/// Values of a distribution in one record; more go in further ones.
+pub const VALUES_PER_RECORD: usize = 2_000;
+
+/// Events and service checks that wait for a believable clock. The oldest is dropped, reason `clock`.
+pub const RECORDS_UNSTAMPED_MAX: usize = 100;
+
 /// Metrics watched for the one that has most contexts beyond the bound; which one is exact where it has more of them
 /// than one in this many.
 pub const OFFENDERS_MAX: usize = 16;

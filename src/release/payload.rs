@@ -17,7 +17,7 @@ const ZLIB: i32 = 15;
 /// A finished body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// zlib.
+    /// zlib, unless its form goes as it is.
     pub body: Vec<u8>,
     /// Bytes before compression.
     pub raw_bytes: usize,
@@ -56,7 +56,8 @@ pub(super) trait Source {
 /// Compresses a batch piece by piece.
 pub struct PayloadWriter {
     source: Box<dyn Source>,
-    compressor: Box<CompressorOxide>,
+    /// None where the body goes as it is.
+    compressor: Option<Box<CompressorOxide>>,
     text: Vec<u8>,
     payload: Payload,
 }
@@ -66,7 +67,12 @@ impl PayloadWriter {
     pub(super) fn new(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
         let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0);
         let compressor = Box::new(CompressorOxide::new(flags));
-        PayloadWriter { source, compressor, text: Vec::new(), payload }
+        PayloadWriter { source, compressor: Some(compressor), text: Vec::new(), payload }
+    }
+
+    /// The same for a body that is not compressed.
+    pub(super) fn plain(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
+        PayloadWriter { source, compressor: None, text: Vec::new(), payload }
     }
 
     /// Does one slice of the work; gives the payload when it is finished, `None` while there is more to do.
@@ -80,10 +86,13 @@ impl PayloadWriter {
         let body = &mut self.payload.body;
         self.payload.raw_bytes += self.text.len();
         // The callback never refuses, and the flags are valid: all input is consumed.
-        compress_to_output(&mut self.compressor, &self.text, flush, |bytes| {
-            body.extend_from_slice(bytes);
-            true
-        });
+        match &mut self.compressor {
+            Some(compressor) => drop(compress_to_output(compressor, &self.text, flush, |bytes| {
+                body.extend_from_slice(bytes);
+                true
+            })),
+            None => body.extend_from_slice(&self.text),
+        }
         self.text.clear();
     }
 }

@@ -21,7 +21,7 @@ use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
 use super::timer_wheel::TimerWheel;
-use super::tokens::{DATAGRAMS, LOGS, METRICS, PLUGINS, REDIS, SIGNALS};
+use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
 
 const EVENTS_PER_TURN: usize = 64;
@@ -76,10 +76,7 @@ impl EventLoop {
             signals,
             timers: TimerWheel::new(now),
             redis,
-            outlets: PerStream {
-                metrics: Outlet::new(intakes.metrics, METRICS),
-                logs: Outlet::new(intakes.logs, LOGS),
-            },
+            outlets: intakes.map(|stream, intake| Outlet::new(intake, tokens::intake(stream))),
             plugins: PluginIo::new(servers, PLUGINS),
             datagrams,
             agent,
@@ -106,7 +103,7 @@ impl EventLoop {
             let ready =
                 |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
             let (signals, redis) = (ready(SIGNALS), ready(REDIS));
-            let (metrics, logs) = (ready(METRICS), ready(LOGS));
+            let intakes = Stream::ALL.map(|stream| (stream, ready(tokens::intake(stream))));
             let datagrams =
                 [DATAGRAMS, Token(DATAGRAMS.0 + 1)].map(|token| events.iter().any(|e| e.token() == token));
             if signals {
@@ -114,8 +111,7 @@ impl EventLoop {
             }
             self.drive_datagrams(datagrams);
             self.drive_redis(redis);
-            self.drive_outlet(Stream::Metrics, metrics);
-            self.drive_outlet(Stream::Logs, logs);
+            intakes.into_iter().for_each(|(stream, ready)| self.drive_outlet(stream, ready));
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
@@ -226,11 +222,10 @@ impl EventLoop {
         let Some(parts) = parts else { return };
         self.aggregate_interval_s = parts.settings.aggregate_interval_s;
         const REASON: &str = "connecting anew with the new configuration";
-        let was_sending = [
-            (Stream::Metrics, self.outlets.metrics.replace(parts.intakes.metrics)),
-            (Stream::Logs, self.outlets.logs.replace(parts.intakes.logs)),
-        ];
-        for (stream, _) in was_sending.into_iter().filter(|(_, was_sending)| *was_sending) {
+        let outlets = &mut self.outlets;
+        let was_sending = parts.intakes.map(|stream, intake| outlets.of(stream).replace(intake));
+        let was_sending = was_sending.map(|stream, was_sending| was_sending.then_some(stream));
+        for stream in was_sending.iter().copied().flatten() {
             self.tell(Event::Answered(stream, Err(REASON.to_owned())));
         }
         self.notifier.redis(false, clock::now().mono);
@@ -305,8 +300,7 @@ impl EventLoop {
         let deadlines = [
             self.timers.next_deadline(),
             self.redis.deadline(),
-            self.outlets.metrics.deadline(),
-            self.outlets.logs.deadline(),
+            self.outlets.iter().filter_map(Outlet::deadline).min(),
             self.plugins.deadline(),
             self.notifier.deadline(),
             self.probe.as_ref().map(Probe::deadline),

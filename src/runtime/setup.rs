@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
 use super::{clock, tokens};
-use crate::agent::{PerStream, Settings};
+use crate::agent::{PerStream, Settings, Stream};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
 use crate::config::{Config, Kubelet, RedisAddress};
@@ -91,7 +91,8 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         logs_bulk_size: LOG_ENTRIES_MAX,
         wrapper: (wrapper.build)(&histogram).into(),
         global_tags: config.global_tags.clone(),
-        dogstatsd_contexts_max: config.dogstatsd.contexts_max,
+        dogstatsd_contexts_max: (config.dogstatsd.port.is_some() || config.dogstatsd.socket.is_some())
+            .then_some(config.dogstatsd.contexts_max),
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,
         clock_believable_from_s: clock::build_epoch_s(),
@@ -188,11 +189,12 @@ pub struct Intake {
     pub endpoint: Endpoint,
     url: Url,
     path: String,
+    is_compressed: bool,
     api_key: String,
 }
 
 impl Intake {
-    fn new(config: &Config, url: &Url, path: String, tls: Option<&ClientTls>) -> Intake {
+    fn new(config: &Config, url: &Url, path: String, is_compressed: bool, tls: Option<&ClientTls>) -> Intake {
         let mut endpoint = Endpoint::tcp(&url.host, url.port);
         endpoint.tls = tls.filter(|_| url.tls).cloned();
         endpoint.proxy = config.proxy_for(url).map(|proxy| Proxy {
@@ -200,27 +202,38 @@ impl Intake {
             port: proxy.port,
             credentials: proxy.credentials.as_ref().map(|secret| secret.expose().to_owned()),
         });
-        Intake { endpoint, url: url.clone(), path, api_key: config.api_key.expose().to_owned() }
+        Intake {
+            endpoint,
+            url: url.clone(),
+            path,
+            is_compressed,
+            api_key: config.api_key.expose().to_owned(),
+        }
     }
 
-    /// A request with this zlib body.
+    /// A request with this body: zlib, unless the stream's form is plain.
     pub fn request(&self, body: Vec<u8>) -> HttpRequest {
-        HttpRequest::post(&self.url.authority(), &self.path, body)
+        let request = HttpRequest::post(&self.url.authority(), &self.path, body)
             .with_header("DD-API-KEY", &self.api_key)
-            .with_header("Content-Type", "application/json")
-            .with_header("Content-Encoding", "deflate")
+            .with_header("Content-Type", "application/json");
+        if self.is_compressed { request.with_header("Content-Encoding", "deflate") } else { request }
     }
 }
 
-/// The intakes of metrics and of logs. They share the trust roots, which are most of what TLS keeps in memory.
+/// The intakes of all streams. They share the trust roots, which are most of what TLS keeps in memory.
 fn intakes(config: &Config) -> Result<PerStream<Intake>, SetupError> {
     let (metrics, logs) = (&config.datadog_url, &config.datadog_logs_url);
     let tls = if metrics.tls || logs.tls { Some(client_tls(config)?) } else { None };
-    let metrics_path = metrics.path_and("/v1/series");
-    Ok(PerStream {
-        metrics: Intake::new(config, metrics, metrics_path, tls.as_ref()),
-        logs: Intake::new(config, logs, logs_path(logs), tls.as_ref()),
-    })
+    Ok(PerStream::each(|stream| {
+        let (url, path, is_compressed) = match stream {
+            Stream::Metrics => (metrics, metrics.path_and("/v1/series"), true),
+            Stream::Logs => (logs, logs_path(logs), true),
+            Stream::Distributions => (metrics, metrics.path_and("/v1/distribution_points"), true),
+            Stream::Events => (metrics, metrics.path_and("/v1/events"), false),
+            Stream::Checks => (metrics, metrics.path_and("/v1/check_run"), false),
+        };
+        Intake::new(config, url, path, is_compressed, tls.as_ref())
+    }))
 }
 
 /// The path that the Python version sent logs to, unless the address names that of the present API.

@@ -29,7 +29,7 @@ pub fn settings() -> Settings {
         logs_bulk_size: chouette_iot::limits::LOG_ENTRIES_MAX,
         wrapper: (WRAPPERS[0].build)(&HistogramOptions::default()).into(),
         global_tags: Vec::new(),
-        dogstatsd_contexts_max: 5_000,
+        dogstatsd_contexts_max: None,
         host: None,
         send_self_metrics: true,
         clock_believable_from_s: 0.0,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::agent::cx::Shared;
 use crate::agent::simulation;
-use crate::agent::{Action, Now, Settings};
-use crate::limits::{BUCKET_BYTES_MAX, OUTBOX_SERIES_MAX};
+use crate::agent::{Action, Now, Settings, Stream};
+use crate::limits::dogstatsd::{VALUES_PER_RECORD, WEIGHT_MAX};
+use crate::limits::{BUCKET_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_SERIES_MAX};
 use crate::release::Random;
 use crate::telemetry::Counters;
 
@@ -34,7 +35,10 @@ impl World {
 
     /// The intervals of ten seconds begin with the clock.
     fn with_contexts(dogstatsd_contexts_max: usize) -> World {
-        World::new(Settings { dogstatsd_contexts_max, ..simulation::settings() })
+        World::new(Settings {
+            dogstatsd_contexts_max: Some(dogstatsd_contexts_max),
+            ..simulation::settings()
+        })
     }
 
     fn at(&mut self, seconds: f64) -> &mut World {
@@ -52,17 +56,25 @@ impl World {
     }
 
     fn close(&mut self) -> &mut World {
-        self.dogstatsd.close(&mut self.shared.cx(self.now, &mut Vec::new()));
+        self.dogstatsd.close(&mut self.outbox, &mut self.shared.cx(self.now, &mut Vec::new()));
         self
     }
 
     /// What waits for Redis, once everything closed has become series.
     fn stored(&mut self) -> Vec<String> {
+        self.stored_of(Stream::Metrics)
+    }
+
+    fn stored_of(&mut self, stream: Stream) -> Vec<String> {
         let mut actions = Vec::new();
         while self.dogstatsd.has_work(&self.outbox) {
             self.dogstatsd.work(&mut self.outbox, &mut self.shared.cx(self.now, &mut actions));
         }
-        self.outbox.waiting().iter().map(|entry| String::from_utf8_lossy(&entry.json).into_owned()).collect()
+        self.outbox
+            .waiting(stream)
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.json).into_owned())
+            .collect()
     }
 
     fn flushed(&mut self) -> Vec<String> {
@@ -131,7 +143,11 @@ fn contexts_beyond_the_bound_are_dropped_and_known_ones_are_not() {
 
 #[test]
 fn what_comes_before_the_clock_is_set_is_stamped_when_it_is() {
-    let mut world = World::new(Settings { clock_believable_from_s: START_S, ..simulation::settings() });
+    let mut world = World::new(Settings {
+        clock_believable_from_s: START_S,
+        dogstatsd_contexts_max: Some(100),
+        ..simulation::settings()
+    });
     let boot = |world: &mut World, seconds: f64| {
         world.at(seconds);
         world.now.wall_s = seconds;
@@ -197,4 +213,70 @@ fn series_are_made_slice_by_slice() {
     assert_eq!(world.outbox.len(), CONTEXTS_PER_SLICE);
     const { assert!(CONTEXTS_PER_SLICE < SERIES_WAITING) };
     assert_eq!(shown(&[b'x'; 1_000]).len(), SHOWN_BYTES_MAX);
+}
+
+#[test]
+fn values_of_a_distribution_go_as_they_are() {
+    let mut world = World::with_contexts(100);
+    world.at(1.5).receive("d:1:2.5|d|#k:v\nd:7|d|#k:v|@0.5\ne:1|d|@0.0001");
+    world.at(11.0).close();
+    let found = world.stored_of(Stream::Distributions);
+    let head = |name: &str, tags: &str| {
+        format!(r#"{{"metric":"{name}","type":"distribution","tags":{tags},"points":"#)
+    };
+    assert_eq!(found[0], head("d", r#"["k:v"]"#) + "[[1700000001,[1,2.5,7,7]]]}");
+    let thousand = vec!["1"; WEIGHT_MAX as usize].join(",");
+    assert_eq!(found[1], head("e", "[]") + &format!("[[1700000001,[{thousand}]]]}}"));
+    assert_eq!(world.counted()["chouette.dropped[\"reason:dogstatsd_weight\"]"], 9_000);
+    let mut world = World::with_contexts(100);
+    world.at(1.0).receive(&format!("d{}|d", ":1".repeat(VALUES_PER_RECORD + 1)));
+    world.at(11.0).close();
+    let found = world.stored_of(Stream::Distributions);
+    let values = |record: &String| record.matches(['1']).count() - record.matches("1700000001").count() * 2;
+    assert_eq!(found.iter().map(values).collect::<Vec<_>>(), [VALUES_PER_RECORD, 1]);
+}
+
+#[test]
+fn events_and_checks_are_the_objects_of_the_api() {
+    let mut world = World::with_contexts(100);
+    world.at(1.5).receive(concat!(
+        "_e{4,6}:a\\nb|c\\nd \"|k:key|p:low|s:src|t:error|h:pi|#b:2,a:1\n",
+        "_sc|door.up|2|h:pi|#a:1|m:stuck\n",
+        "_e{1,1}:x|y|d:1600000000\n_sc|c|0|d:1600000000"
+    ));
+    let events = world.stored_of(Stream::Events);
+    let first = r#"{"title":"a\nb","text":"c\nd \"","priority":"low","alert_type":"error","host":"pi","aggregation_key":"key","source_type_name":"src","tags":["a:1","b:2"],"date_happened":1700000001}"#;
+    let second = r#"{"title":"x","text":"y","priority":"normal","alert_type":"info","tags":[],"date_happened":1600000000}"#;
+    assert_eq!(events, [first, second]);
+    let checks = world.stored_of(Stream::Checks);
+    let first = r#"{"check":"door.up","status":2,"host_name":"pi","message":"stuck","tags":["a:1"],"timestamp":1700000001}"#;
+    assert_eq!(checks, [first, r#"{"check":"c","status":0,"tags":[],"timestamp":1600000000}"#]);
+    let scores: Vec<f64> = world.outbox.waiting(Stream::Events).iter().map(|entry| entry.score_s).collect();
+    assert_eq!(scores, [START_S + 1.0, 1_600_000_000.0]);
+}
+
+#[test]
+fn events_wait_for_the_clock_and_for_redis_in_bounded_number() {
+    let mut world = World::new(Settings {
+        clock_believable_from_s: START_S,
+        dogstatsd_contexts_max: Some(100),
+        ..simulation::settings()
+    });
+    world.at(2.0).now.wall_s = 2.0;
+    for _ in 0..RECORDS_UNSTAMPED_MAX + 2 {
+        world.receive("_e{1,1}:x|y");
+    }
+    assert!(world.stored_of(Stream::Events).is_empty());
+    assert_eq!(world.counted()["chouette.dropped[\"reason:clock\"]"], 2);
+    world.at(5.0).close();
+    let found = world.stored_of(Stream::Events);
+    assert_eq!(found.len(), RECORDS_UNSTAMPED_MAX);
+    assert!(found.iter().all(|event| event.ends_with(r#""date_happened":1700000002}"#)));
+    let large = format!("_e{{1,4000}}:x|{}", "y".repeat(4_000));
+    for _ in 0..OUTBOX_BYTES_MAX / 4_000 + 10 {
+        world.receive(&large);
+    }
+    let bytes: usize = world.stored_of(Stream::Events).iter().map(String::len).sum();
+    assert!((OUTBOX_BYTES_MAX - 5_000..=OUTBOX_BYTES_MAX).contains(&bytes), "{bytes}");
+    assert!(world.counted()["chouette.dropped[\"reason:outbox_full\"]"] > RECORDS_UNSTAMPED_MAX as u64);
 }
