@@ -261,7 +261,7 @@ impl Open {
             if is_full && !bucket.has(&sample) {
                 beyond.note(sample.name);
                 cx.telemetry.dropped("dogstatsd_contexts", 1);
-            } else if let Err(error) = bucket.add_weighted(&sample, metric.weight, wrapper) {
+            } else if let Err(error) = bucket.add_in_order(&sample, metric.weight, wrapper) {
                 cx.telemetry.dropped(error.reason(), 1);
             }
         }

@@ -103,12 +103,12 @@ impl Accumulator {
         Accumulator::SumLast { sum: Number::Int(0), last_s: f64::NEG_INFINITY }
     }
 
-    /// As [`Accumulator::add`] does, a value that stands for `weight` values where that matters: in what becomes
-    /// quantiles or an average.
+    /// As [`Accumulator::add`], for values that come in order: of equal timestamps the last one counts. One stands for
+    /// `weight` values where that matters: in what becomes quantiles or an average.
     ///
     /// # Errors
     /// [`Mismatch`]; the accumulator is as it was.
-    pub fn add_weighted(
+    pub fn add_in_order(
         &mut self,
         value: Value<'_>,
         weight: f64,
@@ -118,11 +118,16 @@ impl Accumulator {
             (Accumulator::Values { values, first_s }, Value::Number(_)) if weight != 1.0 => {
                 let (values, first_s) = (Weighted::from_values(values), *first_s);
                 *self = Accumulator::Weighted { values, first_s };
-                self.add_weighted(value, weight, timestamp_s)
+                self.add_in_order(value, weight, timestamp_s)
             }
             (Accumulator::Weighted { values, first_s }, Value::Number(n)) => {
                 *first_s = first_s.min(timestamp_s);
                 Ok(values.add(n.as_f64(), weight))
+            }
+            (Accumulator::Last { value, last_s, first_s }, Value::Number(n)) if timestamp_s >= *last_s => {
+                (*value, *last_s) = (n, timestamp_s);
+                *first_s = first_s.min(timestamp_s);
+                Ok(0)
             }
             (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) if weight != 1.0 => {
                 *sum = *sum + Number::Float(n.as_f64() * weight.floor());
@@ -245,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_counts_in_quantiles_and_averages_alone() {
+    fn in_order_the_last_counts_and_a_weight_in_quantiles_and_averages_alone() {
         let mut values = Accumulator::values();
         values.add(int(4), 2.0).unwrap();
-        values.add_weighted(int(6), 2.0, 1.0).unwrap();
+        values.add_in_order(int(6), 2.0, 1.0).unwrap();
         values.add(int(5), 3.0).unwrap();
         let Accumulator::Weighted { mut values, first_s } = values else { panic!("{values:?}") };
         values.sort();
@@ -257,12 +262,17 @@ mod tests {
             (&[(4.0, 1), (5.0, 1), (6.0, 2)][..], 21.0, 1.0)
         );
         let mut average = Accumulator::average();
-        average.add_weighted(int(6), 2.5, 1.0).unwrap();
+        average.add_in_order(int(6), 2.5, 1.0).unwrap();
         assert_eq!(average, Accumulator::Average { sum: Number::Float(12.0), samples: 2, last_s: 1.0 });
+        let mut last = Accumulator::last();
+        for (n, at) in [(1, 8.0), (2, 8.0), (3, 7.0)] {
+            last.add_in_order(int(n), 1.0, at).unwrap();
+        }
+        assert_eq!(last, Accumulator::Last { value: Number::Int(2), last_s: 8.0, first_s: 7.0 });
         for before in [Accumulator::sum(), Accumulator::last(), Accumulator::sum_last()] {
             let (mut plain, mut weighted) = (before.clone(), before);
             plain.add(int(6), 1.0).unwrap();
-            weighted.add_weighted(int(6), 2.0, 1.0).unwrap();
+            weighted.add_in_order(int(6), 2.0, 1.0).unwrap();
             assert_eq!(plain, weighted);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::accumulator::Accumulator;
+use super::accumulator::{Accumulator, Mismatch};
 use super::wrapper::Wrapper;
 use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
 use crate::metric::{Context, Sample, Series, Tags};
@@ -53,23 +53,30 @@ impl Bucket {
     /// # Errors
     /// See [`SampleError`]; the bucket is as it was.
     pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
-        self.add_weighted(sample, 1.0, wrapper)
+        self.merge(sample, wrapper, |accumulator| accumulator.add(sample.value, sample.timestamp))
     }
 
-    /// As [`Bucket::add`], a sample that stands for `weight` samples where that matters.
+    /// As [`Bucket::add`], for samples that come in order; see [`Accumulator::add_in_order`].
     ///
     /// # Errors
     /// See [`SampleError`]; the bucket is as it was.
-    pub fn add_weighted(
+    pub fn add_in_order(
         &mut self,
         sample: &Sample<'_>,
         weight: f64,
         wrapper: &dyn Wrapper,
     ) -> Result<(), SampleError> {
-        let add_to = |accumulator: &mut Accumulator| {
-            let grown = accumulator.add_weighted(sample.value, weight, sample.timestamp);
-            grown.map_err(|_| SampleError::WrongType)
-        };
+        let Sample { value, timestamp, .. } = *sample;
+        self.merge(sample, wrapper, |accumulator| accumulator.add_in_order(value, weight, timestamp))
+    }
+
+    fn merge(
+        &mut self,
+        sample: &Sample<'_>,
+        wrapper: &dyn Wrapper,
+        add: impl Fn(&mut Accumulator) -> Result<usize, Mismatch>,
+    ) -> Result<(), SampleError> {
+        let add_to = |accumulator: &mut Accumulator| add(accumulator).map_err(|_| SampleError::WrongType);
         if let Some(accumulator) = self.contexts.get_mut(sample as &dyn ContextKey) {
             self.bytes += add_to(accumulator)?;
             return Ok(());

@@ -103,7 +103,7 @@ fn samples_of_an_interval_become_its_series_when_it_is_over() {
     world.at(9.0).receive("a:3|c\nrubbish");
     world.at(10.5).receive("a:7|c");
     assert!(world.at(10.6).flushed().is_empty(), "the last second has its second");
-    let gauge = r#"{"metric":"t","tags":["x"],"points":[[1700000001,4]],"type":"gauge"}"#;
+    let gauge = r#"{"metric":"t","tags":["x"],"points":[[1700000001,5]],"type":"gauge"}"#;
     assert_eq!(world.at(11.0).flushed(), [count("a", 1, 8), gauge.to_owned()]);
     assert_eq!(world.at(21.0).flushed()[2..], [count("a", 10, 7).replace("10,7", "10.5,7")]);
     let counted = world.counted();

@@ -140,7 +140,7 @@ mod tests {
         let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
         let mut values = Accumulator::values();
         for (value, weight) in [(1, 1.0), (5, 10.0), (30, 1.0)] {
-            values.add_weighted(Value::Number(Number::Int(value)), weight, 3.0).unwrap();
+            values.add_in_order(Value::Number(Number::Int(value)), weight, 3.0).unwrap();
         }
         let mut found = Vec::new();
         Datadog::new(&options).wrap(&context, values, 10, &mut |s| found.push(s.point.value.as_f64()));
