@@ -274,6 +274,15 @@ mod tests {
     }
 
     #[test]
+    fn each_stream_keeps_its_records_as_long_as_the_intake_takes_them() {
+        let settings = Settings { metric_ttl_s: 14_400, log_ttl_s: 64_800, ..simulation::settings() };
+        let kept = Stream::ALL.map(|stream| stream.ttl_s(&settings));
+        assert_eq!(kept, [14_400, 64_800, 14_400, 64_800, CHECK_TTL_S]);
+        let short = Settings { metric_ttl_s: 60, ..settings };
+        assert_eq!(Stream::Checks.ttl_s(&short), 60);
+    }
+
+    #[test]
     fn a_turn_without_records_costs_a_command_each_in_one_waking() {
         let now = Now { mono: Instant::now(), wall_s: 1_700_000_000.0 };
         let (mut agent, mut actions) = (simulation::agent(1), Vec::new());
