@@ -13,6 +13,13 @@ pub const CALLS_PER_TURN: usize = 4;
 /// bytes after which it does so sooner: large datagrams hold many messages.
 pub const BYTES_PER_TURN: usize = 64 << 10;
 
+/// Datagrams at once from which on a socket is looked at by the clock, instead of at each datagram that wakes the
+/// program, and
+pub const BUSY_DATAGRAMS: usize = 16;
+
+/// how often: the smallest buffers of a kernel hold 500 small datagrams.
+pub const BUSY_LOOK_MS: u64 = 1;
+
 /// Bytes of datagrams that the kernel is asked to keep for a socket, unless it allows fewer. What is beyond that is
 /// lost, counted as `chouette.dogstatsd.kernel_drops`.
 pub const KERNEL_BYTES: usize = 2 << 20;

@@ -3,6 +3,8 @@
 //! Nothing is allocated before the first datagram has come. What is read in one turn of the loop is bounded, in
 //! datagrams and bytes; what is left is read in the next one.
 //!
+//! A busy socket is looked at each millisecond and wakes nobody meanwhile: waking up costs more than a datagram.
+//!
 //! How many datagrams of the UDP socket the kernel had no room for stands beside each datagram that it had room for
 //! (`SO_RXQ_OVFL`, <https://man7.org/linux/man-pages/man7/socket.7.html>). A sender to the unix socket learns of that
 //! itself: it has to wait, or is refused.
@@ -23,7 +25,8 @@ use nix::sys::socket::{
 };
 
 use crate::limits::dogstatsd::{
-    BYTES_PER_TURN, CALLS_PER_TURN, DATAGRAM_BYTES_MAX, DATAGRAMS_PER_CALL, KERNEL_BYTES,
+    BUSY_DATAGRAMS, BUSY_LOOK_MS, BYTES_PER_TURN, CALLS_PER_TURN, DATAGRAM_BYTES_MAX, DATAGRAMS_PER_CALL,
+    KERNEL_BYTES,
 };
 use unix_path::SocketFile;
 
@@ -80,8 +83,13 @@ pub struct Datagrams {
 /// A socket.
 struct Source<S> {
     socket: S,
+    token: Token,
     /// It may have more, of which nobody will tell.
     has_more: bool,
+    /// Datagrams since it was found empty.
+    at_once: usize,
+    /// It is busy: nobody is told of datagrams, it is looked at then.
+    look_at: Option<Instant>,
     drops: Option<Drops>,
 }
 
@@ -120,15 +128,16 @@ impl Datagrams {
             let counts = setsockopt(&socket, sockopt::RxqOvfl, &1).is_ok();
             registry.register(&mut socket, token, Interest::READABLE).map_err(failed)?;
             log::info!("dogstatsd: receiving on {address}");
-            datagrams.udp = Some(Source { socket, has_more: false, drops: counts.then(Drops::default) });
+            datagrams.udp = Some(Source::new(socket, token, counts.then(Drops::default)));
         }
         if let Some(path) = &addresses.unix {
             let failed = |error| OpenError { address: path.clone(), error };
             let (mut socket, file) = unix_path::open(path).map_err(failed)?;
             enlarge(&socket);
-            registry.register(&mut socket, Token(token.0 + 1), Interest::READABLE).map_err(failed)?;
+            let token = Token(token.0 + 1);
+            registry.register(&mut socket, token, Interest::READABLE).map_err(failed)?;
             log::info!("dogstatsd: receiving on {path}");
-            datagrams.unix = Some(Source { socket, has_more: false, drops: None });
+            datagrams.unix = Some(Source::new(socket, token, None));
             datagrams._file = Some(file);
         }
         Ok(datagrams)
@@ -139,10 +148,17 @@ impl Datagrams {
         &self.addresses
     }
 
-    /// The sockets of these tokens may have something.
-    pub fn ready(&mut self, udp: bool, unix: bool) {
-        self.udp.iter_mut().for_each(|source| source.has_more |= udp);
-        self.unix.iter_mut().for_each(|source| source.has_more |= unix);
+    /// The sockets of these tokens may have something, and so may those that are looked at by the clock.
+    pub fn ready(&mut self, udp: bool, unix: bool, now: Instant) {
+        self.udp.iter_mut().for_each(|source| source.has_more |= udp || source.is_due(now));
+        self.unix.iter_mut().for_each(|source| source.has_more |= unix || source.is_due(now));
+    }
+
+    /// When [`Datagrams::ready`] is due at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let udp = self.udp.as_ref().and_then(|source| source.look_at);
+        let unix = self.unix.as_ref().and_then(|source| source.look_at);
+        udp.into_iter().chain(unix).min()
     }
 
     /// Whether [`Datagrams::receive`] may find something.
@@ -152,21 +168,48 @@ impl Datagrams {
     }
 
     /// Gives what has come to `take`, as much as one turn has time for.
-    pub fn receive(&mut self, now: Instant, take: &mut dyn FnMut(Received<'_>)) {
+    pub fn receive(&mut self, registry: &Registry, now: Instant, take: &mut dyn FnMut(Received<'_>)) {
         if !self.has_more() {
             return;
         }
         let buffers = self.buffers.get_or_insert_with(Buffers::new);
         if let Some(udp) = self.udp.as_mut().filter(|udp| udp.has_more) {
             udp.receive(buffers, now, take);
+            udp.settle(registry, now);
         }
         if let Some(unix) = self.unix.as_mut().filter(|unix| unix.has_more) {
             unix.receive(buffers, now, take);
+            unix.settle(registry, now);
         }
     }
 }
 
-impl<S: AsRawFd> Source<S> {
+impl<S: AsRawFd + mio::event::Source> Source<S> {
+    fn new(socket: S, token: Token, drops: Option<Drops>) -> Source<S> {
+        Source { socket, token, has_more: false, at_once: 0, look_at: None, drops }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.look_at.is_some_and(|at| at <= now)
+    }
+
+    /// Says how the next datagrams will be noticed, once there is none left.
+    fn settle(&mut self, registry: &Registry, now: Instant) {
+        if self.has_more {
+            return;
+        }
+        let is_busy = std::mem::take(&mut self.at_once) >= BUSY_DATAGRAMS;
+        let changed = match (is_busy, self.look_at.is_some()) {
+            (true, false) => registry.deregister(&mut self.socket),
+            // It is told of at once where there is something already.
+            (false, true) => registry.register(&mut self.socket, self.token, Interest::READABLE),
+            _ => Ok(()),
+        };
+        // Looked at by the clock, nothing is lost.
+        let by_clock = is_busy || changed.is_err();
+        self.look_at = by_clock.then(|| now + Duration::from_millis(BUSY_LOOK_MS));
+    }
+
     fn receive(&mut self, buffers: &mut Buffers, now: Instant, take: &mut dyn FnMut(Received<'_>)) {
         let mut bytes = 0;
         for _ in 0..CALLS_PER_TURN {
@@ -174,6 +217,7 @@ impl<S: AsRawFd> Source<S> {
             let drops = self.drops.as_mut().filter(|_| is_time);
             let count = buffers.receive(self.socket.as_raw_fd(), drops, &mut bytes, take);
             // An error of an earlier datagram's peer says nothing of the next one.
+            self.at_once += count.unwrap_or_default();
             let may_go_on = matches!(count, Err(Errno::EINTR | Errno::ECONNREFUSED));
             if !may_go_on && count.unwrap_or_default() < DATAGRAMS_PER_CALL {
                 // Drained: readiness is told of anew.

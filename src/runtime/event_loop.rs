@@ -122,12 +122,9 @@ impl EventLoop {
     }
 
     fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {
-        self.datagrams.ready(udp, unix);
-        if !self.datagrams.has_more() {
-            return;
-        }
         let (now, agent) = (clock::now(), &mut self.agent);
-        self.datagrams.receive(now.mono, &mut |received| match received {
+        self.datagrams.ready(udp, unix, now.mono);
+        self.datagrams.receive(self.poll.registry(), now.mono, &mut |received| match received {
             Received::Datagram { bytes, is_cut } => agent.receive(bytes, is_cut, now),
             Received::Dropped(count) => agent.datagrams_dropped(count),
         });
@@ -302,6 +299,7 @@ impl EventLoop {
             self.redis.deadline(),
             self.outlets.iter().filter_map(Outlet::deadline).min(),
             self.plugins.deadline(),
+            self.datagrams.deadline(),
             self.notifier.deadline(),
             self.probe.as_ref().map(Probe::deadline),
         ];
