@@ -299,7 +299,7 @@ fn push_points(metric: &Metric<'_>, interval_s: u32, outbox: &mut Outbox, cx: &m
         if outbox.len() >= POINTS_WAITING_MAX {
             cx.telemetry.dropped("outbox_full", 1);
         } else if let Some(series) = point(&sample, is_count.then_some(interval_s)) {
-            outbox.push(&[series], cx);
+            outbox.push_point(&series, cx);
         }
     }
 }

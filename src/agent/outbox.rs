@@ -103,6 +103,17 @@ impl Outbox {
         cx.telemetry.dropped("outbox_full", waiting.bound(OUTBOX_SERIES_MAX, usize::MAX));
     }
 
+    /// Takes a series whose point is of another time than now: it grows old from now on.
+    pub fn push_point(&mut self, series: &Series, cx: &mut Cx<'_>) {
+        let mut entry = cx.ids.entry(series);
+        if cx.is_clock_believable() {
+            entry.score_s = cx.now.wall_s;
+        }
+        let waiting = &mut self.waiting.metrics;
+        waiting.push(entry);
+        cx.telemetry.dropped("outbox_full", waiting.bound(OUTBOX_SERIES_MAX, usize::MAX));
+    }
+
     /// Takes a record of another stream.
     pub fn push_record(&mut self, stream: Stream, json: Vec<u8>, timestamp_s: f64, cx: &mut Cx<'_>) {
         let waiting = self.waiting.of(stream);

@@ -11,7 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
-use super::datagrams::{Addresses, Datagrams, Received};
+use super::dogstatsd::{Addresses, Datagrams, Received};
 use super::identity;
 use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::connection::Endpoint;
-use super::datagrams::Addresses;
+use super::dogstatsd::Addresses;
 use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;

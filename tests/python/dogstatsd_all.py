@@ -3,7 +3,6 @@
 Usage: dogstatsd_all.py udp PORT | unix PATH
 """
 import sys
-import time
 
 from datadog.dogstatsd.base import DogStatsd
 
@@ -25,7 +24,7 @@ def main() -> None:
         client.distribution("dsd.distribution", value)
     for value in ("ann", "bob", "ann"):
         client.set("dsd.set", value)
-    client.gauge_with_timestamp("dsd.past", 4, int(time.time()) - 60)
+    client.gauge_with_timestamp("dsd.past", 4, 1_700_000_000)
     client.event("A title", "two\nlines, ümlaut", alert_type="warning", aggregation_key="k", priority="low",
                  source_type_name="tests", tags=["room:shed"])
     client.service_check("dsd.check", DogStatsd.CRITICAL, tags=["room:shed"], message="stuck", hostname="pi")

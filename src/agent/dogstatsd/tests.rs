@@ -125,6 +125,8 @@ fn a_timestamped_point_goes_by_as_it_is() {
         point("g", 1_699_999_001, 3, r#""gauge""#),
     ];
     assert_eq!(world.stored(), expected);
+    let scores: Vec<f64> = world.outbox.waiting(Stream::Metrics).iter().map(|entry| entry.score_s).collect();
+    assert_eq!(scores, [START_S + 1.0; 3], "it grows old from now on");
     let many = format!("a{}|c|T1699999000", ":1".repeat(POINTS_WAITING_MAX));
     assert_eq!(world.receive(&many).stored().len(), POINTS_WAITING_MAX);
     assert_eq!(world.counted()["chouette.dropped[\"reason:outbox_full\"]"], 3);

@@ -292,3 +292,45 @@ fn enlarge(socket: &impl AsFd) {
         log::debug!("dogstatsd: SO_RCVBUF: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_socket_is_looked_at_by_the_clock_until_it_is_quiet_again() {
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut poll = mio::Poll::new().unwrap();
+        let addresses = Addresses { udp: Some((free.ip(), free.port())), unix: None };
+        let mut datagrams = Datagrams::open(&addresses, poll.registry(), Token(7)).unwrap();
+        let send = |count: usize| (0..count).for_each(|_| assert!(sender.send_to(b"a:1|c", free).is_ok()));
+        let registry = poll.registry().try_clone().unwrap();
+        let mut is_told = || {
+            let mut events = mio::Events::with_capacity(8);
+            poll.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+            !events.is_empty()
+        };
+        let receive = |datagrams: &mut Datagrams, now| {
+            let mut count = 0;
+            datagrams.receive(&registry, now, &mut |_| count += 1);
+            count
+        };
+        let now = Instant::now();
+        send(BUSY_DATAGRAMS);
+        assert!(is_told());
+        datagrams.ready(true, false, now);
+        assert_eq!(receive(&mut datagrams, now), BUSY_DATAGRAMS);
+        let later = now + Duration::from_millis(BUSY_LOOK_MS);
+        assert_eq!(datagrams.deadline(), Some(later));
+        send(1);
+        assert!(!is_told());
+        datagrams.ready(false, false, now);
+        assert!(!datagrams.has_more());
+        datagrams.ready(false, false, later);
+        assert_eq!(receive(&mut datagrams, later), 1);
+        assert_eq!(datagrams.deadline(), None, "quiet");
+        send(1);
+        assert!(is_told());
+    }
+}
