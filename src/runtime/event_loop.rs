@@ -130,6 +130,19 @@ impl EventLoop {
         });
     }
 
+    /// What has come is taken along; then nothing is received any more.
+    fn take_last_datagrams(&mut self) {
+        // As much as a kernel keeps as a rule. A sender that does not stop cannot hold up the end.
+        const TURNS_MAX: usize = 16;
+        self.drive_datagrams([true; 2]);
+        for _ in 1..TURNS_MAX {
+            if self.datagrams.has_more() {
+                self.drive_datagrams([false; 2]);
+            }
+        }
+        self.datagrams = Datagrams::none();
+    }
+
     fn drive_redis(&mut self, ready: bool) {
         if ready || self.redis.has_more() || is_due(self.redis.deadline()) {
             let mut events = Vec::new();
@@ -196,9 +209,7 @@ impl EventLoop {
             match signal {
                 Signal::Stop => {
                     self.notifier.stopping(clock::now().mono);
-                    // What has come is taken along.
-                    self.drive_datagrams([true; 2]);
-                    self.datagrams = Datagrams::none();
+                    self.take_last_datagrams();
                     self.tell(Event::Stop);
                 }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),
