@@ -71,6 +71,10 @@ pub const TEMPLATES_BYTES_MAX: usize = 256 << 10;
 /// Readings and self-metrics waiting for Redis. The oldest is dropped, reason `outbox_full`.
 pub const OUTBOX_SERIES_MAX: usize = 5_000;
 
+/// Bytes of distributions that wait for Redis, and of events, and of service checks. The oldest is dropped, reason
+/// `outbox_full`.
+pub const OUTBOX_BYTES_MAX: usize = 1 << 20;
+
 /// Readings waiting for a believable clock. The oldest is dropped, reason `clock`.
 pub const UNSTAMPED_MAX: usize = 2_000;
 
@@ -85,6 +89,9 @@ pub const SECONDS_MOVED_MAX: i64 = 600;
 
 /// Keys removed by one acknowledging transaction (more where a single series has more).
 pub const ACKNOWLEDGE_KEYS_MAX: usize = 1_000;
+
+/// Age at which an unsent service check is dropped, in seconds: the intake takes no older ones. Reason `expired`.
+pub const CHECK_TTL_S: u32 = 600;
 
 /// Entries in one request of logs; Datadog's own bound.
 pub const LOG_ENTRIES_MAX: usize = 1_000;
@@ -264,6 +271,8 @@ pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
 
 pub mod docker;
 
+pub mod dogstatsd;
+
 pub mod dramatiq;
 
 pub mod k8s;
@@ -363,3 +372,5 @@ const _: () = assert!(
 const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
 // A key stands twice in the request that removes it, and one that is longer than the bound stands alone.
 const _: () = assert!(2 * REPLY_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
+const _: () = assert!(dogstatsd::POINTS_WAITING_MAX < OUTBOX_SERIES_MAX);
+const _: () = assert!(dogstatsd::SERIES_WAITING + STORE_SERIES_MAX < OUTBOX_SERIES_MAX);

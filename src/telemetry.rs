@@ -21,6 +21,12 @@ pub const DISPATCHED_LOGS_NUMBER: &str = "chouette.dispatched.logs.number";
 pub const DISPATCHED_LOGS_BYTES: &str = "chouette.dispatched.logs.bytes";
 /// What a rule dropped, with the tag `reason:`; count.
 pub const DROPPED: &str = "chouette.dropped";
+/// Messages of DogStatsD that came, bad ones included; count.
+pub const DOGSTATSD_RECEIVED: &str = "chouette.dogstatsd.received";
+/// Those among them that could not be read, with the tag `reason:`; count.
+pub const DOGSTATSD_BAD: &str = "chouette.dogstatsd.bad";
+/// Datagrams of DogStatsD that the kernel had no room for; count.
+pub const DOGSTATSD_KERNEL_DROPS: &str = "chouette.dogstatsd.kernel_drops";
 /// Failed readings, with the tag `plugin:`; count.
 pub const COLLECTOR_FAILED: &str = "chouette.collector.failed";
 
@@ -29,6 +35,9 @@ pub const COLLECTOR_FAILED: &str = "chouette.collector.failed";
 pub struct Telemetry {
     dropped: Counters,
     collector_failed: Counters,
+    dogstatsd_received: u64,
+    dogstatsd_bad: Counters,
+    dogstatsd_kernel_drops: u64,
     dispatched_metrics: Dispatched,
     dispatched_logs: Dispatched,
     /// Unix seconds and size.
@@ -64,6 +73,21 @@ impl Telemetry {
         *self.collector_failed.entry(Cow::Borrowed(plugin)).or_default() += 1;
     }
 
+    /// Counts messages of DogStatsD.
+    pub fn dogstatsd_received(&mut self, messages: u64) {
+        self.dogstatsd_received += messages;
+    }
+
+    /// Counts a message of DogStatsD that could not be read.
+    pub fn dogstatsd_bad(&mut self, reason: &'static str) {
+        *self.dogstatsd_bad.entry(Cow::Borrowed(reason)).or_default() += 1;
+    }
+
+    /// Counts datagrams of DogStatsD that the kernel had no room for.
+    pub fn dogstatsd_kernel_drops(&mut self, datagrams: u64) {
+        self.dogstatsd_kernel_drops += datagrams;
+    }
+
     /// Counts a delivered payload of series.
     pub fn dispatched_metrics(&mut self, points: u64, compressed_bytes: u64) {
         self.dispatched_metrics.add(points, compressed_bytes);
@@ -95,6 +119,11 @@ impl Telemetry {
         for (plugin, value) in taken.collector_failed {
             count(COLLECTOR_FAILED, Some(format!("plugin:{plugin}")), value);
         }
+        count(DOGSTATSD_RECEIVED, None, taken.dogstatsd_received);
+        for (reason, value) in taken.dogstatsd_bad {
+            count(DOGSTATSD_BAD, Some(format!("reason:{reason}")), value);
+        }
+        count(DOGSTATSD_KERNEL_DROPS, None, taken.dogstatsd_kernel_drops);
         count(DISPATCHED_METRICS_NUMBER, None, taken.dispatched_metrics.items);
         count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_metrics.compressed_bytes);
         count(DISPATCHED_LOGS_NUMBER, None, taken.dispatched_logs.items);
@@ -143,6 +172,9 @@ mod tests {
         telemetry.dropped("not_json", 2);
         telemetry.dropped("not_json", 1);
         telemetry.dropped("expired", 0);
+        telemetry.dogstatsd_received(9);
+        telemetry.dogstatsd_bad("cut");
+        telemetry.dogstatsd_kernel_drops(4);
         telemetry.dispatched_metrics(10, 800);
         telemetry.dispatched_logs(3, 90);
         telemetry.queued(0, 6.0);
@@ -152,6 +184,9 @@ mod tests {
             names,
             [
                 "chouette.dropped[\"reason:not_json\"]",
+                "chouette.dogstatsd.received[]",
+                "chouette.dogstatsd.bad[\"reason:cut\"]",
+                "chouette.dogstatsd.kernel_drops[]",
                 "chouette.dispatched.metrics.number[]",
                 "chouette.dispatched.metrics.bytes[]",
                 "chouette.dispatched.logs.number[]",

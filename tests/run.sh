@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR source=../cross/apt.sh
 . cross/apt.sh
 
-readonly CLIENT='chouette-iot-client==0.0.1'
+readonly CLIENTS=('chouette-iot-client==0.0.1' 'datadog==0.56.0')
 readonly VENV=target/venv
 # Building from nothing on a slow board takes longer than the tests themselves.
 readonly TEST_LIMIT=${CHOUETTE_TEST_LIMIT:-40m}
@@ -47,14 +47,14 @@ install_packages() {
         echo "could not install ${packages[*]}" >&2
 }
 
-install_client() {
-    if [[ -n ${CHOUETTE_TEST_PYTHON:-} ]] || REDIS_HOST=localhost "$VENV/bin/python" -c 'import chouette_iot_client' 2>/dev/null; then
+install_clients() {
+    if [[ -n ${CHOUETTE_TEST_PYTHON:-} ]] || REDIS_HOST=localhost "$VENV/bin/python" -c 'import chouette_iot_client, datadog' 2>/dev/null; then
         return
     fi
-    echo "installing $CLIENT into $VENV"
+    echo "installing ${CLIENTS[*]} into $VENV"
     timeout "$INSTALL_LIMIT" python3 -m venv --clear "$VENV" &&
-        timeout "$INSTALL_LIMIT" "$VENV/bin/pip" install --quiet --disable-pip-version-check "$CLIENT" ||
-        echo "could not install $CLIENT" >&2
+        timeout "$INSTALL_LIMIT" "$VENV/bin/pip" install --quiet --disable-pip-version-check "${CLIENTS[@]}" ||
+        echo "could not install ${CLIENTS[*]}" >&2
 }
 
 main() {
@@ -63,7 +63,7 @@ main() {
     if ((${#packages[@]})); then
         install_packages "${packages[@]}"
     fi
-    install_client
+    install_clients
 
     mkdir -p target
     local log

@@ -62,7 +62,7 @@ pub enum Action {
         /// What to ask.
         question: Question,
     },
-    /// Send a payload (zlib) to the intake of its stream.
+    /// Send a payload (zlib, or plain where the stream's form is) to the intake of its stream.
     Post(Stream, Vec<u8>),
     /// Fire a timer at a time; it replaces the same timer armed before.
     Arm(Timer, Instant),
@@ -85,6 +85,12 @@ pub enum Timer {
     Retry,
     /// The wait after a failed release of logs is over.
     RetryLogs,
+    /// The same, of distributions.
+    RetryDistributions,
+    /// The same, of events.
+    RetryEvents,
+    /// The same, of service checks.
+    RetryChecks,
     /// Ask for the lease again.
     Lease,
     /// What is in flight has had its time.
@@ -132,6 +138,8 @@ pub struct Settings {
     pub global_tags: Vec<String>,
     /// Significant digits of a fraction that is released; all where there is none.
     pub value_digits: Option<u8>,
+    /// Most contexts that DogStatsD has in one interval; none where it is not received.
+    pub dogstatsd_contexts_max: Option<usize>,
     /// Host name on every series and log.
     pub host: Option<String>,
     /// Whether the agent's own counters are sent.

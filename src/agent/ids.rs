@@ -37,7 +37,8 @@ impl Ids {
         series.iter().map(|series| self.entry(series)).collect()
     }
 
-    fn entry(&mut self, series: &Series) -> Entry {
+    /// The series as a record with a key of its own.
+    pub fn entry(&mut self, series: &Series) -> Entry {
         self.make(series);
         Entry { key: self.key.clone(), score_s: series.point.timestamp, json: self.json.clone() }
     }
@@ -48,11 +49,21 @@ impl Ids {
         records.push_scored(self.key.as_bytes(), &self.timestamp, &self.json);
     }
 
-    fn make(&mut self, series: &Series) {
+    /// Another record with a key of its own.
+    pub fn record(&mut self, json: Vec<u8>, score_s: f64) -> Entry {
+        self.next_key();
+        Entry { key: self.key.clone(), score_s, json }
+    }
+
+    fn next_key(&mut self) {
         self.counter += 1;
         self.key.clear();
         self.key.push_str(&self.prefix);
         push_hex(self.counter, &mut self.key);
+    }
+
+    fn make(&mut self, series: &Series) {
+        self.next_key();
         if let Some((reason, count)) = told(series) {
             self.key.push_str(&format!(":{count}:{reason}"));
         }

@@ -8,6 +8,7 @@ mod belief;
 mod collectors;
 mod commit;
 mod cx;
+mod dogstatsd;
 mod event;
 mod fetching;
 mod flusher;
@@ -37,6 +38,7 @@ pub use stream::{PerStream, Stream};
 
 use collectors::Collectors;
 use cx::{Cx, Shared};
+use dogstatsd::Dogstatsd;
 use flusher::Flusher;
 use lease::Lease;
 use line::Owner;
@@ -50,6 +52,7 @@ pub struct Agent {
     lease: Lease,
     collectors: Collectors,
     flusher: Flusher,
+    dogstatsd: Dogstatsd,
     outbox: Outbox,
     /// One for each stream; they share nothing but the line to Redis.
     releasers: PerStream<Releaser>,
@@ -76,11 +79,9 @@ impl Agent {
             lease: Lease::default(),
             collectors: Collectors::new(collectors, files),
             flusher: Flusher::default(),
+            dogstatsd: Dogstatsd::default(),
             outbox: Outbox::default(),
-            releasers: PerStream {
-                metrics: Releaser::new(Stream::Metrics),
-                logs: Releaser::new(Stream::Logs),
-            },
+            releasers: PerStream::each(Releaser::new),
             schedule: Schedule::new(&mut random),
             once: (mode == Mode::Once).then(Once::default),
             leaving: None,
@@ -92,6 +93,7 @@ impl Agent {
     pub fn handle(&mut self, event: Event, now: Now, actions: &mut Vec<Action>) {
         if self.schedule.clock_stepped(now) {
             self.shared.belief.clock_set();
+            self.dogstatsd.close_all(&mut self.shared.cx(now, actions));
             if self.runs_on_schedule() {
                 self.schedule.arm_all(&self.shared.settings, now, actions);
             }
@@ -110,6 +112,7 @@ impl Agent {
                 self.release_now(now, actions);
             }
             Event::Reload(settings, collectors, files) => {
+                self.dogstatsd.close_all(&mut self.shared.cx(now, actions));
                 self.shared.settings = settings;
                 self.collectors.replace(collectors, files);
                 if self.runs_on_schedule() {
@@ -127,13 +130,30 @@ impl Agent {
         self.after(now, actions);
     }
 
+    /// Takes a datagram of DogStatsD; one that was longer than this was cut. It asks for no action: what it says goes
+    /// on with the next flush.
+    pub fn receive(&mut self, datagram: &[u8], is_cut: bool, now: Now) {
+        let mut actions = Vec::new();
+        self.dogstatsd.receive(datagram, is_cut, &mut self.outbox, &mut self.shared.cx(now, &mut actions));
+    }
+
+    /// The kernel had no room for so many datagrams.
+    pub fn datagrams_dropped(&mut self, count: u64) {
+        self.shared.telemetry.dogstatsd_kernel_drops(count);
+    }
+
     /// Whether [`Agent::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        self.flusher.has_work() || self.releasers.iter().any(Releaser::has_work)
+        self.flusher.has_work()
+            || self.releasers.iter().any(Releaser::has_work)
+            || self.dogstatsd.has_work(&self.outbox)
     }
 
     /// Does one slice of the work at hand.
     pub fn work(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.dogstatsd.has_work(&self.outbox) {
+            self.dogstatsd.work(&mut self.outbox, &mut self.shared.cx(now, actions));
+        }
         self.flusher.work(&mut self.shared.cx(now, actions));
         for releaser in self.releasers.iter_mut() {
             releaser.work(&mut self.shared.cx(now, actions));
@@ -233,6 +253,7 @@ impl Agent {
             Timer::Capture => self.capture(now, actions),
             Timer::Flush => {
                 self.self_metrics(now, actions);
+                self.dogstatsd.close(&mut self.outbox, &mut self.shared.cx(now, actions));
                 self.outbox.store(&mut self.shared.cx(now, actions));
                 self.lease.ask(&mut self.shared.cx(now, actions));
                 self.flusher.start(&mut self.shared.cx(now, actions));
@@ -242,8 +263,15 @@ impl Agent {
                     releaser.start(&mut self.shared.cx(now, actions));
                 }
             }
-            Timer::Retry => self.releasers.of(Stream::Metrics).start(&mut self.shared.cx(now, actions)),
-            Timer::RetryLogs => self.releasers.of(Stream::Logs).start(&mut self.shared.cx(now, actions)),
+            Timer::Retry
+            | Timer::RetryLogs
+            | Timer::RetryDistributions
+            | Timer::RetryEvents
+            | Timer::RetryChecks => {
+                for stream in Stream::ALL.into_iter().filter(|stream| stream.retry() == timer) {
+                    self.releasers.of(stream).start(&mut self.shared.cx(now, actions));
+                }
+            }
             Timer::Lease => self.lease.ask(&mut self.shared.cx(now, actions)),
             Timer::Stop => {}
         }
@@ -287,6 +315,7 @@ impl Agent {
         log::info!("stopping");
         self.shared.stopping = true;
         self.releasers.iter_mut().for_each(Releaser::stop);
+        self.dogstatsd.close_all(&mut self.shared.cx(now, actions));
         self.self_metrics(now, actions);
         self.outbox.store(&mut self.shared.cx(now, actions));
         actions.push(Action::Arm(Timer::Stop, now.mono + Duration::from_secs(SHUTDOWN_S)));
@@ -314,7 +343,8 @@ impl Agent {
     fn is_settled(&self, now: Now) -> bool {
         let is_up = self.shared.line.is_up();
         let may_store = is_up && self.shared.holding.is_held(now.mono);
-        let redis_done = !may_store || (self.flusher.is_idle() && self.outbox.is_settled());
+        let redis_done =
+            !may_store || (self.flusher.is_idle() && self.dogstatsd.is_drained() && self.outbox.is_settled());
         redis_done
             && self.releasers.iter().all(|releaser| releaser.is_idle() || !is_up && !releaser.is_sending())
     }

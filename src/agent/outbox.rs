@@ -1,4 +1,5 @@
-//! The agent's own series on their way into the wrapped queue: readings and self-metrics.
+//! What the agent has in memory on its way into the wrapped queues: readings, self-metrics, and what became of
+//! DogStatsD's messages.
 //!
 //! They wait in memory, bounded, while Redis is away. Each keeps its key until it is known to be stored, so
 //! storing it again after a lost reply changes nothing.
@@ -7,18 +8,17 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::line::{Hold, Owner};
-use super::{Cx, Now, lease};
+use super::{Cx, Now, PerStream, Stream, lease};
 use crate::aggregate::SampleError;
 use crate::collect::Gauge;
-use crate::limits::{OUTBOX_SERIES_MAX, STORE_SERIES_MAX, UNSTAMPED_MAX};
+use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_SERIES_MAX, STORE_BYTES_MAX, STORE_SERIES_MAX, UNSTAMPED_MAX};
 use crate::metric::Series;
 use crate::protocol::redis::{Request, Value};
-use crate::queue::{self, Entry, QueueError, WRAPPED_METRICS};
+use crate::queue::{self, Entry, QueueError, Records};
 
-#[derive(Default)]
 pub(super) struct Outbox {
     run: u32,
-    entries: VecDeque<Entry>,
+    waiting: PerStream<Waiting>,
     step: Step,
     refused: bool,
     /// Readings taken while the clock was not believable.
@@ -31,20 +31,95 @@ enum Step {
     Idle,
     /// It is being asked whose the lease is.
     Guarding,
-    /// So many of the first entries are in the request under way.
-    Storing(usize),
+    /// The first entries of each stream are in the request under way.
+    Storing,
+}
+
+/// What waits of a stream.
+#[derive(Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// How many of the first ones are in the request under way.
+    storing: usize,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox {
+            run: 0,
+            waiting: PerStream::each(|_| Waiting::default()),
+            step: Step::Idle,
+            refused: false,
+            unstamped: VecDeque::new(),
+        }
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, entry: Entry) {
+        self.bytes += entry.json.len();
+        self.entries.push_back(entry);
+    }
+
+    /// Drops the oldest ones beyond a bound; what is under way stays, it may be stored already. How many.
+    fn bound(&mut self, entries_max: usize, bytes_max: usize) -> u64 {
+        let mut dropped = 0;
+        while (self.entries.len() > entries_max || self.bytes > bytes_max)
+            && let Some(entry) = self.entries.remove(self.storing)
+        {
+            self.bytes -= entry.json.len();
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// The first ones, as many as a request has room for.
+    fn begin(&mut self, entries_left: &mut usize, bytes_left: &mut usize) -> &[Entry] {
+        self.storing = 0;
+        for entry in &self.entries {
+            if *entries_left == 0 || *bytes_left == 0 {
+                break;
+            }
+            *entries_left -= 1;
+            *bytes_left = bytes_left.saturating_sub(entry.json.len());
+            self.storing += 1;
+        }
+        self.entries.make_contiguous().get(..self.storing).unwrap_or_default()
+    }
+
+    fn stored(&mut self) {
+        for entry in self.entries.drain(..self.storing.min(self.entries.len())) {
+            self.bytes -= entry.json.len();
+        }
+        self.storing = 0;
+    }
 }
 
 impl Outbox {
     /// Takes series to be stored at the next opportunity.
     pub fn push(&mut self, series: &[Series], cx: &mut Cx<'_>) {
-        self.entries.extend(cx.ids.entries(series));
-        // What is under way stays: it may be stored already.
-        let stays = if let Step::Storing(entries) = self.step { entries } else { 0 };
-        while self.entries.len() > OUTBOX_SERIES_MAX && self.entries.len() > stays {
-            self.entries.remove(stays);
-            cx.telemetry.dropped("outbox_full", 1);
+        let waiting = &mut self.waiting.metrics;
+        cx.ids.entries(series).into_iter().for_each(|entry| waiting.push(entry));
+        cx.telemetry.dropped("outbox_full", waiting.bound(OUTBOX_SERIES_MAX, usize::MAX));
+    }
+
+    /// Takes a series whose point is of another time than now: it grows old from now on.
+    pub fn push_point(&mut self, series: &Series, cx: &mut Cx<'_>) {
+        let mut entry = cx.ids.entry(series);
+        if cx.is_clock_believable() {
+            entry.score_s = cx.now.wall_s;
         }
+        let waiting = &mut self.waiting.metrics;
+        waiting.push(entry);
+        cx.telemetry.dropped("outbox_full", waiting.bound(OUTBOX_SERIES_MAX, usize::MAX));
+    }
+
+    /// Takes a record of another stream.
+    pub fn push_record(&mut self, stream: Stream, json: Vec<u8>, timestamp_s: f64, cx: &mut Cx<'_>) {
+        let waiting = self.waiting.of(stream);
+        waiting.push(cx.ids.record(json, timestamp_s));
+        cx.telemetry.dropped("outbox_full", waiting.bound(OUTBOX_SERIES_MAX, OUTBOX_BYTES_MAX));
     }
 
     /// Takes the readings of a collector, stamped now; without a believable clock they wait for one.
@@ -62,7 +137,7 @@ impl Outbox {
     pub fn store(&mut self, cx: &mut Cx<'_>) {
         self.stamp(cx);
         let may_store = cx.line.is_up() && cx.holding.is_held(cx.now.mono);
-        if self.step == Step::Idle && !self.entries.is_empty() && may_store {
+        if self.step == Step::Idle && !self.is_empty() && may_store {
             self.step = Step::Guarding;
             self.submit(queue::guard(lease::lasts(cx.settings)), Hold::Keep, cx);
         }
@@ -78,7 +153,7 @@ impl Outbox {
             Step::Guarding => {
                 queue::guarded(replies, cx.holding.name(), false).map(|()| self.store_first(cx))
             }
-            Step::Storing(stored) => queue::transaction(replies).map(|_| self.stored(stored, cx)),
+            Step::Storing => queue::transaction(replies).map(|_| self.stored(cx)),
         };
         if let Err(error) = result {
             if step == Step::Guarding {
@@ -88,21 +163,28 @@ impl Outbox {
                 cx.holding.doubt();
             }
             self.refused = true;
+            self.waiting.iter_mut().for_each(|waiting| waiting.storing = 0);
             cx.warnings.warn("storing readings", &error, cx.now.mono);
         }
     }
 
     fn store_first(&mut self, cx: &mut Cx<'_>) {
-        let storing = self.entries.len().min(STORE_SERIES_MAX);
-        self.step = Step::Storing(storing);
-        let entries = self.entries.make_contiguous();
-        let request = queue::store_entries(WRAPPED_METRICS, &entries[..storing]);
+        let (mut entries_left, mut bytes_left) = (STORE_SERIES_MAX, STORE_BYTES_MAX);
+        let mut request = Request::new();
+        request.begin();
+        for stream in Stream::ALL {
+            let mut records = Records::default();
+            records.extend(self.waiting.of(stream).begin(&mut entries_left, &mut bytes_left));
+            queue::store(&mut request, stream.queue(), &records);
+        }
+        request.commit();
+        self.step = Step::Storing;
         self.submit(request, Hold::Free, cx);
     }
 
-    fn stored(&mut self, stored: usize, cx: &mut Cx<'_>) {
+    fn stored(&mut self, cx: &mut Cx<'_>) {
         self.refused = false;
-        self.entries.drain(..stored.min(self.entries.len()));
+        self.waiting.iter_mut().for_each(Waiting::stored);
         cx.warnings.recovered("storing readings");
         self.store(cx);
     }
@@ -115,16 +197,33 @@ impl Outbox {
     pub fn lost(&mut self) {
         self.run = self.run.wrapping_add(1);
         self.step = Step::Idle;
+        self.waiting.iter_mut().for_each(|waiting| waiting.storing = 0);
     }
 
     /// Whether nothing waits, or Redis refused it and the next turn will try again.
     pub fn is_settled(&self) -> bool {
-        self.step == Step::Idle && (self.entries.is_empty() || self.refused)
+        self.step == Step::Idle && (self.is_empty() || self.refused)
+    }
+
+    /// How much waits.
+    pub fn len(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.entries.len()).sum()
+    }
+
+    /// Whether Redis is at it.
+    pub fn is_storing(&self) -> bool {
+        self.step != Step::Idle
     }
 
     /// Whether anything waits to be stored.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.waiting.iter().all(|waiting| waiting.entries.is_empty())
+    }
+
+    /// What waits.
+    #[cfg(test)]
+    pub fn waiting(&mut self, stream: Stream) -> &VecDeque<Entry> {
+        &self.waiting.of(stream).entries
     }
 
     fn stamp(&mut self, cx: &mut Cx<'_>) {

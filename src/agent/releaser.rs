@@ -90,6 +90,10 @@ impl Releaser {
     /// Begins a run, unless one is under way, a wait has not passed or Redis is away. An acknowledgement
     /// that Redis refused is tried again.
     pub fn start(&mut self, cx: &mut Cx<'_>) {
+        if !self.stream.is_used(cx.settings) {
+            self.last_run_delivered = true;
+            return;
+        }
         if !cx.line.is_up() || self.retry_at.is_some_and(|at| at > cx.now.mono) {
             return;
         }

@@ -48,7 +48,13 @@ impl Schedule {
             Timer::Release => {
                 (settings.release_interval_s, self.release_phase * f64::from(settings.release_interval_s))
             }
-            Timer::Retry | Timer::RetryLogs | Timer::Lease | Timer::Stop => return,
+            Timer::Retry
+            | Timer::RetryLogs
+            | Timer::RetryDistributions
+            | Timer::RetryEvents
+            | Timer::RetryChecks
+            | Timer::Lease
+            | Timer::Stop => return,
         };
         let wait_s = until_next(now.wall_s, f64::from(interval_s), offset_s);
         actions.push(Action::Arm(timer, now.mono + Duration::from_secs_f64(wait_s)));

@@ -1,12 +1,16 @@
-//! The two streams of release, and everything that sets them apart: all else is one state machine.
+//! The streams of release, and everything that sets them apart: all else is one state machine.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Settings, Timer};
-use crate::limits::{LOG_RECORD_BYTES_MAX, RECORD_BYTES_MAX};
-use crate::queue::{Queue, WRAPPED_LOGS, WRAPPED_METRICS};
-use crate::release::{Batch, Common, Delivered, LogBatch, Payload, RecordError, SeriesBatch};
+use crate::limits::{CHECK_TTL_S, CHUNK_KEYS, LOG_RECORD_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::queue::{
+    Queue, WRAPPED_CHECKS, WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS, WRAPPED_METRICS,
+};
+use crate::release::{
+    Batch, Common, Delivered, ForwardedBatch, LogBatch, Payload, RecordError, SeriesBatch, forwarded,
+};
 use crate::telemetry::{DROPPED, Telemetry};
 
 /// What is released to an intake of its own.
@@ -16,6 +20,12 @@ pub enum Stream {
     Metrics,
     /// Log records, from the queue that applications fill.
     Logs,
+    /// Distributions of DogStatsD.
+    Distributions,
+    /// Events of DogStatsD.
+    Events,
+    /// Service checks of DogStatsD.
+    Checks,
 }
 
 /// Something that each stream has one of.
@@ -25,33 +35,88 @@ pub struct PerStream<T> {
     pub metrics: T,
     /// Of logs.
     pub logs: T,
+    /// Of distributions.
+    pub distributions: T,
+    /// Of events.
+    pub events: T,
+    /// Of service checks.
+    pub checks: T,
 }
 
 impl<T> PerStream<T> {
+    /// What `make` makes of each stream.
+    pub fn each(mut make: impl FnMut(Stream) -> T) -> PerStream<T> {
+        PerStream {
+            metrics: make(Stream::Metrics),
+            logs: make(Stream::Logs),
+            distributions: make(Stream::Distributions),
+            events: make(Stream::Events),
+            checks: make(Stream::Checks),
+        }
+    }
+
+    /// The same of each one.
+    pub fn map<U>(self, mut change: impl FnMut(Stream, T) -> U) -> PerStream<U> {
+        PerStream {
+            metrics: change(Stream::Metrics, self.metrics),
+            logs: change(Stream::Logs, self.logs),
+            distributions: change(Stream::Distributions, self.distributions),
+            events: change(Stream::Events, self.events),
+            checks: change(Stream::Checks, self.checks),
+        }
+    }
+
     /// The one of a stream.
     pub fn of(&mut self, stream: Stream) -> &mut T {
         match stream {
             Stream::Metrics => &mut self.metrics,
             Stream::Logs => &mut self.logs,
+            Stream::Distributions => &mut self.distributions,
+            Stream::Events => &mut self.events,
+            Stream::Checks => &mut self.checks,
         }
     }
 
-    /// Both.
+    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        [&self.metrics, &self.logs].into_iter()
+        [&self.metrics, &self.logs, &self.distributions, &self.events, &self.checks].into_iter()
     }
 
-    /// Both, to be changed.
+    /// All of them, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        [&mut self.metrics, &mut self.logs].into_iter()
+        let PerStream { metrics, logs, distributions, events, checks } = self;
+        [metrics, logs, distributions, events, checks].into_iter()
     }
 }
 
 impl Stream {
+    /// Every stream.
+    pub const ALL: [Stream; 5] =
+        [Stream::Metrics, Stream::Logs, Stream::Distributions, Stream::Events, Stream::Checks];
+
+    /// Whether there can be anything. What DogStatsD has left behind is released once it is switched on again.
+    pub(super) fn is_used(self, settings: &Settings) -> bool {
+        matches!(self, Stream::Metrics | Stream::Logs) || settings.dogstatsd_contexts_max.is_some()
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Metrics => "metrics",
+            Stream::Logs => "logs",
+            Stream::Distributions => "distributions",
+            Stream::Events => "events",
+            Stream::Checks => "checks",
+        }
+    }
+
     pub(super) fn queue(self) -> Queue {
         match self {
             Stream::Metrics => WRAPPED_METRICS,
             Stream::Logs => WRAPPED_LOGS,
+            Stream::Distributions => WRAPPED_DISTRIBUTIONS,
+            Stream::Events => WRAPPED_EVENTS,
+            Stream::Checks => WRAPPED_CHECKS,
         }
     }
 
@@ -60,6 +125,9 @@ impl Stream {
         match self {
             Stream::Metrics => "release",
             Stream::Logs => "log release",
+            Stream::Distributions => "distribution release",
+            Stream::Events => "event release",
+            Stream::Checks => "check release",
         }
     }
 
@@ -68,22 +136,30 @@ impl Stream {
         match self {
             Stream::Metrics => "unusable series",
             Stream::Logs => "unusable log",
+            Stream::Distributions => "unusable distribution",
+            Stream::Events => "unusable event",
+            Stream::Checks => "unusable check",
         }
     }
 
     /// Fires when the wait after a failure is over.
-    pub(super) fn retry(self) -> Timer {
+    pub fn retry(self) -> Timer {
         match self {
             Stream::Metrics => Timer::Retry,
             Stream::Logs => Timer::RetryLogs,
+            Stream::Distributions => Timer::RetryDistributions,
+            Stream::Events => Timer::RetryEvents,
+            Stream::Checks => Timer::RetryChecks,
         }
     }
 
     /// Seconds after which a record is dropped unsent.
     pub(super) fn ttl_s(self, settings: &Settings) -> u32 {
         match self {
-            Stream::Metrics => settings.metric_ttl_s,
-            Stream::Logs => settings.log_ttl_s,
+            Stream::Metrics | Stream::Distributions => settings.metric_ttl_s,
+            // The intake takes events of the last 18 hours, as it does logs.
+            Stream::Logs | Stream::Events => settings.log_ttl_s,
+            Stream::Checks => settings.metric_ttl_s.min(CHECK_TTL_S),
         }
     }
 
@@ -92,13 +168,15 @@ impl Stream {
         match self {
             Stream::Metrics => settings.metrics_bulk_size,
             Stream::Logs => settings.logs_bulk_size,
+            Stream::Distributions | Stream::Checks => CHUNK_KEYS,
+            Stream::Events => 1,
         }
     }
 
     /// Bytes of the longest record that is read.
     pub(super) fn record_bytes_max(self) -> usize {
         match self {
-            Stream::Metrics => RECORD_BYTES_MAX,
+            Stream::Metrics | Stream::Distributions | Stream::Events | Stream::Checks => RECORD_BYTES_MAX,
             Stream::Logs => LOG_RECORD_BYTES_MAX,
         }
     }
@@ -106,7 +184,7 @@ impl Stream {
     /// The reason that counts a longer one.
     pub(super) fn too_large(self) -> &'static str {
         match self {
-            Stream::Metrics => "too_large",
+            Stream::Metrics | Stream::Distributions | Stream::Events | Stream::Checks => "too_large",
             Stream::Logs => RecordError::LogTooLarge.reason(),
         }
     }
@@ -120,6 +198,9 @@ impl Stream {
                 Box::new(batch.with_value_digits(settings.value_digits))
             }
             Stream::Logs => Box::new(LogBatch::new(&common)),
+            Stream::Distributions => Box::new(ForwardedBatch::new(&forwarded::DISTRIBUTIONS, common)),
+            Stream::Events => Box::new(ForwardedBatch::new(&forwarded::EVENTS, common)),
+            Stream::Checks => Box::new(ForwardedBatch::new(&forwarded::CHECKS, common)),
         }
     }
 
@@ -136,6 +217,7 @@ impl Stream {
         match self {
             Stream::Metrics => telemetry.dispatched_metrics(payload.points as u64, compressed_bytes),
             Stream::Logs => telemetry.dispatched_logs(payload.items as u64, compressed_bytes),
+            Stream::Distributions | Stream::Events | Stream::Checks => {}
         }
         telemetry.dropped_all(&payload.left_out);
     }
@@ -144,7 +226,7 @@ impl Stream {
     pub(super) fn contents(self, payload: &Payload) -> String {
         match self {
             Stream::Metrics => format!("{} points of {} series", payload.points, payload.items),
-            Stream::Logs => format!("{} logs", payload.items),
+            _ => format!("{} {}", payload.items, self.name()),
         }
     }
 
@@ -153,6 +235,9 @@ impl Stream {
         match self {
             Stream::Metrics => format!("a series of {:?}", payload.first),
             Stream::Logs => format!("a log that begins with {:?}", payload.first),
+            Stream::Distributions => format!("a distribution that begins with {:?}", payload.first),
+            Stream::Events => format!("an event that begins with {:?}", payload.first),
+            Stream::Checks => format!("a service check that begins with {:?}", payload.first),
         }
     }
 
@@ -166,6 +251,9 @@ impl Stream {
         match self {
             Stream::Metrics => "series older than METRIC_TTL",
             Stream::Logs => "logs older than LOG_TTL",
+            Stream::Distributions => "distributions older than METRIC_TTL",
+            Stream::Events => "events older than LOG_TTL",
+            Stream::Checks => "service checks that are too old",
         }
     }
 }
@@ -186,6 +274,15 @@ mod tests {
         };
         let is_quiet = |action: &Action| matches!(action, Action::Redis(_) | Action::Arm(Timer::Release, _));
         (actions.iter().filter_map(text).collect(), actions.iter().all(is_quiet))
+    }
+
+    #[test]
+    fn each_stream_keeps_its_records_as_long_as_the_intake_takes_them() {
+        let settings = Settings { metric_ttl_s: 14_400, log_ttl_s: 64_800, ..simulation::settings() };
+        let kept = Stream::ALL.map(|stream| stream.ttl_s(&settings));
+        assert_eq!(kept, [14_400, 64_800, 14_400, 64_800, CHECK_TTL_S]);
+        let short = Settings { metric_ttl_s: 60, ..settings };
+        assert_eq!(Stream::Checks.ttl_s(&short), 60);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use foldhash::fast::RandomState;
 
 use super::values::Values;
+use super::weighted::Weighted;
 use super::wrapper::HistogramOptions;
 use crate::metric::{Elements, Number, Value};
 
@@ -39,6 +40,15 @@ pub enum Accumulator {
     Values {
         /// All of them.
         values: Values,
+        /// Earliest timestamp.
+        first_s: f64,
+        /// What is sent of them, where a rule says so.
+        summaries: Option<Rc<HistogramOptions>>,
+    },
+    /// Every value with its weight, for quantiles of what was sampled.
+    Weighted {
+        /// All of them.
+        values: Weighted,
         /// Earliest timestamp.
         first_s: f64,
         /// What is sent of them, where a rule says so.
@@ -87,6 +97,11 @@ impl Accumulator {
         Accumulator::Values { values: Values::default(), first_s: f64::INFINITY, summaries: None }
     }
 
+    /// No values with weights yet.
+    pub fn weighted() -> Accumulator {
+        Accumulator::Weighted { values: Weighted::default(), first_s: f64::INFINITY, summaries: None }
+    }
+
     /// An average over nothing yet.
     pub fn average() -> Accumulator {
         Accumulator::Average { sum: Number::Int(0), samples: 0, last_s: f64::NEG_INFINITY }
@@ -99,10 +114,46 @@ impl Accumulator {
 
     /// Has these sent of a histogram; anything else has no summaries.
     pub fn summarised(mut self, by_rule: Option<&Rc<HistogramOptions>>) -> Accumulator {
-        if let Accumulator::Values { summaries, .. } = &mut self {
+        if let Accumulator::Values { summaries, .. } | Accumulator::Weighted { summaries, .. } = &mut self {
             *summaries = by_rule.cloned();
         }
         self
+    }
+
+    /// As [`Accumulator::add`], for values that come in order: of equal timestamps the last one counts. One stands for
+    /// `weight` values where that matters: in what becomes quantiles or an average.
+    ///
+    /// # Errors
+    /// [`Mismatch`]; the accumulator is as it was.
+    pub fn add_in_order(
+        &mut self,
+        value: Value<'_>,
+        weight: f64,
+        timestamp_s: f64,
+    ) -> Result<usize, Mismatch> {
+        match (&mut *self, value) {
+            (Accumulator::Values { values, first_s, summaries }, Value::Number(_)) if weight != 1.0 => {
+                let (values, first_s) = (Weighted::from_values(values), *first_s);
+                *self = Accumulator::Weighted { values, first_s, summaries: summaries.take() };
+                self.add_in_order(value, weight, timestamp_s)
+            }
+            (Accumulator::Weighted { values, first_s, .. }, Value::Number(n)) => {
+                *first_s = first_s.min(timestamp_s);
+                Ok(values.add(n.as_f64(), weight))
+            }
+            (Accumulator::Last { value, last_s, first_s }, Value::Number(n)) if timestamp_s >= *last_s => {
+                (*value, *last_s) = (n, timestamp_s);
+                *first_s = first_s.min(timestamp_s);
+                Ok(0)
+            }
+            (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) if weight != 1.0 => {
+                *sum = *sum + Number::Float(n.as_f64() * weight.floor());
+                *samples = samples.saturating_add(weight as u64);
+                *last_s = last_s.max(timestamp_s);
+                Ok(0)
+            }
+            _ => self.add(value, timestamp_s),
+        }
     }
 
     /// Adds one value and gives back by how many bytes the memory grew, roughly.
@@ -130,6 +181,10 @@ impl Accumulator {
             (Accumulator::Values { values, first_s, .. }, Value::Number(n)) => {
                 *first_s = first_s.min(timestamp_s);
                 Ok(values.push(n.as_f64()))
+            }
+            (Accumulator::Weighted { values, first_s, .. }, Value::Number(n)) => {
+                *first_s = first_s.min(timestamp_s);
+                Ok(values.add(n.as_f64(), 1.0))
             }
             (Accumulator::Average { sum, samples, last_s }, Value::Number(n)) => {
                 *sum = *sum + n;
@@ -194,6 +249,7 @@ mod tests {
             Accumulator::sum(),
             Accumulator::last(),
             Accumulator::values(),
+            Accumulator::weighted(),
             Accumulator::average(),
             Accumulator::sum_last(),
         ];
@@ -206,5 +262,33 @@ mod tests {
         assert_eq!(distinct.add(int(1), 1.0), Err(Mismatch));
         assert!(distinct.add(list, 1.0).unwrap() > 0);
         assert_eq!(distinct.add(list, 1.0), Ok(0), "nothing new, nothing grown");
+    }
+
+    #[test]
+    fn in_order_the_last_counts_and_a_weight_in_quantiles_and_averages_alone() {
+        let mut values = Accumulator::values();
+        values.add(int(4), 2.0).unwrap();
+        values.add_in_order(int(6), 2.0, 1.0).unwrap();
+        values.add(int(5), 3.0).unwrap();
+        let Accumulator::Weighted { mut values, first_s, .. } = values else { panic!("{values:?}") };
+        values.sort();
+        assert_eq!(
+            (values.values(), values.sum(), first_s),
+            (&[(4.0, 1), (5.0, 1), (6.0, 2)][..], 21.0, 1.0)
+        );
+        let mut average = Accumulator::average();
+        average.add_in_order(int(6), 2.5, 1.0).unwrap();
+        assert_eq!(average, Accumulator::Average { sum: Number::Float(12.0), samples: 2, last_s: 1.0 });
+        let mut last = Accumulator::last();
+        for (n, at) in [(1, 8.0), (2, 8.0), (3, 7.0)] {
+            last.add_in_order(int(n), 1.0, at).unwrap();
+        }
+        assert_eq!(last, Accumulator::Last { value: Number::Int(2), last_s: 8.0, first_s: 7.0 });
+        for before in [Accumulator::sum(), Accumulator::last(), Accumulator::sum_last()] {
+            let (mut plain, mut weighted) = (before.clone(), before);
+            plain.add(int(6), 1.0).unwrap();
+            weighted.add_in_order(int(6), 2.0, 1.0).unwrap();
+            assert_eq!(plain, weighted);
+        }
     }
 }

@@ -8,10 +8,13 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
-use super::accumulator::Accumulator;
+use super::accumulator::{Accumulator, Mismatch};
 use super::wrapper::{HistogramOptions, Wrapper};
 use crate::limits::{BUCKET_BYTES_MAX, BUCKET_CONTEXTS_MAX};
 use crate::metric::{Context, Sample, Series, Tags};
+
+/// Adds a sample to its accumulator.
+type Add<'a> = dyn Fn(&mut Accumulator) -> Result<usize, Mismatch> + 'a;
 
 /// Accumulators by context.
 #[derive(Default)]
@@ -70,21 +73,42 @@ impl Bucket {
     /// # Errors
     /// See [`SampleError`]; the bucket is as it was.
     pub fn add(&mut self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> Result<(), SampleError> {
+        self.add_with(sample, wrapper, &|accumulator| accumulator.add(sample.value, sample.timestamp))
+    }
+
+    /// As [`Bucket::add`], for samples that come in order; see [`Accumulator::add_in_order`].
+    ///
+    /// # Errors
+    /// See [`SampleError`]; the bucket is as it was.
+    pub fn add_in_order(
+        &mut self,
+        sample: &Sample<'_>,
+        weight: f64,
+        wrapper: &dyn Wrapper,
+    ) -> Result<(), SampleError> {
+        let Sample { value, timestamp, .. } = *sample;
+        self.add_with(sample, wrapper, &|accumulator| accumulator.add_in_order(value, weight, timestamp))
+    }
+
+    fn add_with(
+        &mut self,
+        sample: &Sample<'_>,
+        wrapper: &dyn Wrapper,
+        add: &Add<'_>,
+    ) -> Result<(), SampleError> {
         if let Some(entry) = self.contexts.get_mut(sample as &dyn ContextKey)
             && entry.is_own
         {
-            let grown =
-                entry.accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
-            self.bytes += grown;
+            self.bytes += add(&mut entry.accumulator).map_err(|_| SampleError::WrongType)?;
             return Ok(());
         }
         let Some(ruling) = wrapper.rules().and_then(|rules| rules.ruling(sample.name)) else {
-            return self.merge(sample, true, None, wrapper);
+            return self.merge(sample, true, None, wrapper, add);
         };
         let mut tags = std::mem::take(&mut self.ruled_tags);
         let merged = ruling.apply(sample, &mut tags).and_then(|ruled| {
             let is_own = ContextKey::parts(&ruled) == sample.parts();
-            self.merge(&ruled, is_own, ruling.summaries.as_ref(), wrapper)
+            self.merge(&ruled, is_own, ruling.summaries.as_ref(), wrapper, add)
         });
         self.ruled_tags = tags;
         merged
@@ -97,17 +121,17 @@ impl Bucket {
         is_own: bool,
         summaries: Option<&Rc<HistogramOptions>>,
         wrapper: &dyn Wrapper,
+        add: &Add<'_>,
     ) -> Result<(), SampleError> {
+        let add_to = |accumulator: &mut Accumulator| add(accumulator).map_err(|_| SampleError::WrongType);
         if let Some(entry) = self.contexts.get_mut(sample as &dyn ContextKey) {
-            let grown =
-                entry.accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
+            self.bytes += add_to(&mut entry.accumulator)?;
             entry.is_own |= is_own;
-            self.bytes += grown;
             return Ok(());
         }
         let accumulator = wrapper.accumulator(sample.kind).ok_or(SampleError::UnknownType)?;
         let mut accumulator = accumulator.summarised(summaries);
-        let grown = accumulator.add(sample.value, sample.timestamp).map_err(|_| SampleError::WrongType)?;
+        let grown = add_to(&mut accumulator)?;
         let context = Context {
             name: sample.name.into(),
             kind: sample.kind.into(),
@@ -117,6 +141,21 @@ impl Bucket {
         self.bytes += grown + ENTRY_BYTES + sample.name.len() + sample.kind.len() + sample.tags.len();
         self.contexts.insert(context, Entry { accumulator, is_own });
         Ok(())
+    }
+
+    /// Whether a sample's context is there.
+    pub fn has(&self, sample: &Sample<'_>, wrapper: &dyn Wrapper) -> bool {
+        if self.contexts.get(sample as &dyn ContextKey).is_some_and(|entry| entry.is_own) {
+            return true;
+        }
+        let Some(ruling) = wrapper.rules().and_then(|rules| rules.ruling(sample.name)) else {
+            return self.contexts.contains_key(sample as &dyn ContextKey);
+        };
+        let mut tags = String::new();
+        // One that a rule drops makes no new context.
+        ruling
+            .apply(sample, &mut tags)
+            .map_or(true, |ruled| self.contexts.contains_key(&ruled as &dyn ContextKey))
     }
 
     /// Whether the bucket has reached the memory it may take.
@@ -172,6 +211,16 @@ impl Contexts {
             }
         });
         Some(not_finite)
+    }
+
+    /// Takes the next context as it is.
+    pub fn take_next(&mut self) -> Option<(Context, Accumulator)> {
+        self.contexts.pop()
+    }
+
+    /// How many contexts are left.
+    pub fn len(&self) -> usize {
+        self.contexts.len()
     }
 
     /// Whether all contexts were wrapped.

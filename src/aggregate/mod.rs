@@ -1,16 +1,19 @@
 //! `Sample`s of one interval → `Series`: merged by context, summarised by the wrapper.
 //!
 //! [`bucket`] holds the accumulators of one interval, [`accumulator`] what is kept of a context's samples, [`values`]
-//! all values of a histogram,
-//! [`wrapper`] which series become of them, [`rules`] what one's own rules change of samples before that.
+//! and [`weighted`] all values of a histogram, [`wrapper`] which series become of them, [`rules`] what one's own rules
+//! change of samples before that.
 
 pub mod accumulator;
 pub mod bucket;
 pub mod rules;
 pub mod values;
+pub mod weighted;
 pub mod wrapper;
 
-pub use bucket::{Bucket, SampleError};
+pub use accumulator::Accumulator;
+pub use bucket::{Bucket, Contexts, SampleError};
+pub use weighted::Weighted;
 pub use wrapper::{HistogramAggregate, HistogramOptions, WRAPPERS, Wrapper};
 
 /// The bucket a score belongs to: score ÷ interval, rounded down.

@@ -46,6 +46,11 @@ impl Values {
         self.sum
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = f64> {
+        self.all().flatten().copied()
+    }
+
     /// To be called before [`Values::at`].
     pub fn sort(&mut self) {
         self.open.sort_unstable_by(f64::total_cmp);

@@ -1,11 +1,13 @@
 //! A configuration in the making: what the rows of the table write to.
 
+use core::net::Ipv4Addr;
+
 use log::LevelFilter;
 
 use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
 use super::rules::RulesFile;
-use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
+use super::{Config, Dogstatsd, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
 use crate::collect::k8s;
 use crate::protocol::url::Url;
 
@@ -62,6 +64,12 @@ impl Draft {
             send_self_metrics: false,
             storage: Storage::Redis,
             redis,
+            dogstatsd: Dogstatsd {
+                port: None,
+                host: Ipv4Addr::LOCALHOST.into(),
+                socket: None,
+                contexts_max: 0,
+            },
             proxy: None,
             no_proxy: NoProxy::default(),
             ssl_cert_file: None,

@@ -87,6 +87,8 @@ pub enum ValueError {
     NotUtf8,
     /// A path that does not begin with a slash.
     NotAbsolute,
+    /// No address in digits.
+    NoIpAddress,
     /// A file that cannot be read: the system's words.
     Unreadable(String),
     /// A file with more bytes than there may be.
@@ -121,6 +123,7 @@ impl fmt::Display for ValueError {
             ValueError::Part(part) => write!(f, "{part}"),
             ValueError::NotUtf8 => f.write_str("not UTF-8"),
             ValueError::NotAbsolute => f.write_str("does not begin with a slash"),
+            ValueError::NoIpAddress => f.write_str("no IP address"),
             ValueError::Unreadable(what) => write!(f, "the file cannot be read: {what}"),
             ValueError::FileTooLarge { bytes_max } => write!(f, "the file has more than {bytes_max} bytes"),
             ValueError::Content { variable, error } => write!(f, "the file holds no {variable}: {error}"),

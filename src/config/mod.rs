@@ -26,6 +26,7 @@ pub mod table;
 pub mod value;
 pub mod variable;
 
+use core::net::IpAddr;
 use std::ffi::OsString;
 
 use log::LevelFilter;
@@ -86,6 +87,8 @@ pub struct Config {
     pub storage: Storage,
     /// How to reach Redis.
     pub redis: RedisTarget,
+    /// How DogStatsD is received.
+    pub dogstatsd: Dogstatsd,
     /// The proxy; ask [`Config::proxy_for`].
     pub proxy: Option<ProxyTarget>,
     /// The hosts reached without the proxy; ask [`Config::proxy_for`].
@@ -108,6 +111,19 @@ pub struct Config {
     pub tegrastats_path: String,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
+}
+
+/// How DogStatsD is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dogstatsd {
+    /// UDP port, if any.
+    pub port: Option<u16>,
+    /// The address it is opened at.
+    pub host: IpAddr,
+    /// Path of the unix socket, if any.
+    pub socket: Option<String>,
+    /// Most contexts of an interval.
+    pub contexts_max: usize,
 }
 
 /// The places records can be kept in.

@@ -12,6 +12,7 @@ use super::variable::Preset::{Required, Text, Unset};
 use super::variable::{Topic, Variable};
 use crate::aggregate::{HistogramAggregate, WRAPPERS};
 use crate::collect::{PLUGINS, host, tegrastats};
+use crate::limits::BUCKET_CONTEXTS_MAX;
 
 /// Longest interval: a day, in seconds.
 pub const INTERVAL_S_MAX: u32 = 86_400;
@@ -109,6 +110,22 @@ pub static VARIABLES: &[Variable] = &[
         "",
         |d, n| d.redis_db = n,
     ),
+    Variable::new("DOGSTATSD_PORT", Topic::Dogstatsd, Unset)
+        .help("UDP port that DogStatsD is received on, 8125 as a rule; 0 is none")
+        .number(0, 65_535, "", |d, n| d.config.dogstatsd.port = u16::try_from(n).ok().filter(|port| *port != 0)),
+    Variable::new("DOGSTATSD_HOST", Topic::Dogstatsd, Text("127.0.0.1"))
+        .help("Address of that port; 0.0.0.0 takes datagrams from everywhere")
+        .text("an IP address", |d, t| put(&mut d.config.dogstatsd.host, value::ip_address(t))),
+    Variable::new("DOGSTATSD_SOCKET", Topic::Dogstatsd, Unset)
+        .help("Unix datagram socket that DogStatsD is received on, too; made here, with mode 0722")
+        .text("a path that begins with a slash", |d, t| {
+            put(&mut d.config.dogstatsd.socket, value::absolute_path(t).map(Some))
+        }),
+    Variable::new("DOGSTATSD_CONTEXTS_MAX", Topic::Dogstatsd, Text("5000"))
+        .help("Contexts (name, type and tags) of an interval; samples of further ones are dropped and counted")
+        .number(1, BUCKET_CONTEXTS_MAX as u32, "", |d, n| {
+            d.config.dogstatsd.contexts_max = usize::try_from(n).unwrap_or(usize::MAX)
+        }),
     Variable::new("AGGREGATE_INTERVAL", Topic::Aggregation, Text("10"))
         .help("Length of the intervals that samples are merged in")
         .number(1, INTERVAL_S_MAX, "seconds", |d, n| d.config.aggregate_interval_s = n),

@@ -44,6 +44,8 @@ fn defaults() {
     assert_eq!(c.host_root, "/");
     assert_eq!((c.kubelet, c.k8s_groups), (None, crate::collect::k8s::Groups::default()));
     assert_eq!(c.docker_socket, "/var/run/docker.sock");
+    let host = core::net::Ipv4Addr::LOCALHOST.into();
+    assert_eq!(c.dogstatsd, Dogstatsd { port: None, host, socket: None, contexts_max: 5_000 });
 }
 
 /// Bad values of each variable. A variable that takes any text has at least one value that is no text.
@@ -62,6 +64,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("REDIS_PASSWORD", &["a\u{7f}b"]),
     ("REDIS_PASSWORD_FILE", &["/no/such/file"]),
     ("REDIS_DB", &["-1", "x", "1.0"]),
+    ("DOGSTATSD_PORT", &["65536", "-1", "8125/udp"]),
+    ("DOGSTATSD_HOST", &["localhost", "127.0.0.1:8125", "127.1"]),
+    ("DOGSTATSD_SOCKET", &["dsd.socket", "unix:///run/dsd.socket"]),
+    ("DOGSTATSD_CONTEXTS_MAX", &["0", "20001", "many"]),
     ("AGGREGATE_INTERVAL", &["0", "-10", "10s", "1.5", "1e1"]),
     ("METRICS_WRAPPER", &["statsd", "datadog,simple"]),
     ("HISTOGRAM_AGGREGATES", &["mean", "[\"max\",\"p95\"]", "{}", "max;min"]),

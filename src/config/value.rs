@@ -2,6 +2,8 @@
 //!
 //! A list is written as JSON (`["a:1","b:2"]`) or with commas (`a:1,b:2`); empty entries count for nothing.
 
+use core::net::IpAddr;
+
 use log::LevelFilter;
 use miniserde::{Deserialize, json};
 
@@ -157,6 +159,11 @@ pub fn absolute_path(path: &str) -> Result<String, ValueError> {
     }
     let trimmed = path.trim_end_matches('/');
     Ok(if trimmed.is_empty() { "/" } else { trimmed }.to_owned())
+}
+
+/// An address that needs no look-up.
+pub fn ip_address(text: &str) -> Result<IpAddr, ValueError> {
+    text.parse().map_err(|_| ValueError::NoIpAddress)
 }
 
 /// A port from 1 to 65535.

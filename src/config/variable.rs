@@ -32,6 +32,8 @@ pub enum Topic {
     Datadog,
     /// Where records are kept.
     Redis,
+    /// What applications send as datagrams.
+    Dogstatsd,
     /// From samples to series.
     Aggregation,
     /// What the agent reads itself.
@@ -49,6 +51,7 @@ impl Topic {
     pub const ALL: &[Topic] = &[
         Topic::Datadog,
         Topic::Redis,
+        Topic::Dogstatsd,
         Topic::Aggregation,
         Topic::Collectors,
         Topic::Release,

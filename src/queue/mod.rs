@@ -1,4 +1,4 @@
-//! The four queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire; and the
+//! The queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire; and the
 //! lease, which says whose turn it is.
 //!
 //! A queue is a pair of keys that applications and the agent write in one transaction: a sorted set of
@@ -21,7 +21,7 @@ pub use reply::{
 };
 pub use wrapped::{
     Entry, Records, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk,
-    next_chunk_keys, queue_size, store, store_entries, value_chunk,
+    next_chunk_keys, queue_size, store, value_chunk,
 };
 
 /// The two keys of a queue.
@@ -47,6 +47,18 @@ pub const WRAPPED_METRICS: Queue =
 
 /// Which points the intake has, as a list of packed batches; see [`crate::release::delivered`].
 pub const DELIVERED_METRICS: &str = "chouette:metrics:delivered";
+
+/// Distributions of DogStatsD ready to be released.
+pub const WRAPPED_DISTRIBUTIONS: Queue =
+    Queue { keys: "chouette:distributions:wrapped.keys", values: "chouette:distributions:wrapped.values" };
+
+/// Events of DogStatsD ready to be released.
+pub const WRAPPED_EVENTS: Queue =
+    Queue { keys: "chouette:events:wrapped.keys", values: "chouette:events:wrapped.values" };
+
+/// Service checks of DogStatsD ready to be released.
+pub const WRAPPED_CHECKS: Queue =
+    Queue { keys: "chouette:checks:wrapped.keys", values: "chouette:checks:wrapped.values" };
 
 /// Log records ready to be released.
 pub const WRAPPED_LOGS: Queue =

@@ -74,17 +74,6 @@ pub fn store(request: &mut Request, queue: Queue, records: &Records) {
     }
 }
 
-/// Stores entries in a transaction of their own.
-pub fn store_entries(queue: Queue, entries: &[Entry]) -> Request {
-    let mut records = Records::default();
-    records.extend(entries);
-    let mut request = Request::new();
-    request.begin();
-    store(&mut request, queue, &records);
-    request.commit();
-    request
-}
-
 /// Asks for keys older than `cutoff_s`.
 pub fn expired_keys(queue: Queue, cutoff_s: f64, count: usize) -> Request {
     let mut request = Request::new();

@@ -46,6 +46,8 @@ pub enum RecordError {
     NotFinite,
     /// A log that is no JSON object.
     MalformedLog,
+    /// A distribution, event or service check that is no JSON object.
+    MalformedRecord,
     /// A log that no shortening of its longest fields makes short enough.
     LogTooLarge,
 }
@@ -57,6 +59,7 @@ impl RecordError {
             RecordError::MalformedSeries => "malformed_series",
             RecordError::NotFinite => "not_finite",
             RecordError::MalformedLog => "malformed_log",
+            RecordError::MalformedRecord => "malformed_record",
             RecordError::LogTooLarge => "log_too_large",
         }
     }
@@ -68,6 +71,7 @@ impl fmt::Display for RecordError {
             RecordError::MalformedSeries => "not a wrapped metric",
             RecordError::NotFinite => "a point that is not a finite number",
             RecordError::MalformedLog => "a log that is no JSON object",
+            RecordError::MalformedRecord => "no JSON object",
             RecordError::LogTooLarge => "a log that is too large",
         })
     }

@@ -26,7 +26,7 @@ const ZLIB: i32 = 15;
 /// A finished body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// zlib.
+    /// zlib, unless its form goes as it is.
     pub body: Vec<u8>,
     /// Bytes before compression.
     pub raw_bytes: usize,
@@ -66,7 +66,8 @@ pub(super) trait Source {
 /// Compresses a batch piece by piece.
 pub struct PayloadWriter {
     source: Box<dyn Source>,
-    compressor: Box<CompressorOxide>,
+    /// None where the body goes as it is.
+    compressor: Option<Box<CompressorOxide>>,
     text: Vec<u8>,
     /// How much of `text` is compressed.
     done: usize,
@@ -82,7 +83,12 @@ impl PayloadWriter {
         let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0) & !PROBES_MASK;
         let flags = flags | probes.map_or(0, |(_, probes)| *probes);
         let compressor = Box::new(CompressorOxide::new(flags));
-        PayloadWriter { source, compressor, text: Vec::new(), done: 0, more: true, payload }
+        PayloadWriter { source, compressor: Some(compressor), text: Vec::new(), done: 0, more: true, payload }
+    }
+
+    /// The same for a body that is not compressed.
+    pub(super) fn plain(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
+        PayloadWriter { source, compressor: None, text: Vec::new(), done: 0, more: true, payload }
     }
 
     /// Does one slice of the work; gives the payload when it is finished, `None` while there is more to do.
@@ -103,10 +109,13 @@ impl PayloadWriter {
         let body = &mut self.payload.body;
         let flush = if is_last { TDEFLFlush::Finish } else { TDEFLFlush::None };
         // The callback never refuses, and the flags are valid: all input is consumed.
-        compress_to_output(&mut self.compressor, slice, flush, |bytes| {
-            body.extend_from_slice(bytes);
-            true
-        });
+        match &mut self.compressor {
+            Some(compressor) => drop(compress_to_output(compressor, slice, flush, |bytes| {
+                body.extend_from_slice(bytes);
+                true
+            })),
+            None => body.extend_from_slice(slice),
+        }
         self.done = end;
         is_last.then(|| std::mem::take(&mut self.payload))
     }

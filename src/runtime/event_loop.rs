@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
+use super::dogstatsd::{Addresses, Datagrams, Received};
 use super::identity;
 use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
@@ -20,7 +21,7 @@ use super::redis_link::{LinkEvent, RedisLink};
 use super::setup::Parts;
 use super::signals::{Signal, Signals};
 use super::timer_wheel::TimerWheel;
-use super::tokens::{LOGS, METRICS, PLUGINS, REDIS, SIGNALS};
+use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
 
 const EVENTS_PER_TURN: usize = 64;
@@ -39,6 +40,7 @@ pub struct EventLoop {
     redis: RedisLink,
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
+    datagrams: Datagrams,
     agent: Agent,
     notifier: Notifier,
     aggregate_interval_s: u32,
@@ -50,9 +52,9 @@ impl EventLoop {
     /// A loop that was not started.
     ///
     /// # Errors
-    /// The kernel refuses a poll or a pipe.
+    /// The kernel refuses a poll, a pipe or a socket of DogStatsD.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts { settings, collectors, servers, files, redis, intakes } = parts;
+        let Parts { settings, collectors, servers, files, datagrams, redis, intakes } = parts;
         let aggregate_interval_s = settings.aggregate_interval_s;
         let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
         let now = clock::now().mono;
@@ -63,16 +65,20 @@ impl EventLoop {
         };
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
+        let datagrams = match mode {
+            Mode::Forever => {
+                Datagrams::open(&datagrams, poll.registry(), DATAGRAMS).map_err(io::Error::other)?
+            }
+            Mode::Once => Datagrams::none(),
+        };
         Ok(EventLoop {
             poll,
             signals,
             timers: TimerWheel::new(now),
             redis,
-            outlets: PerStream {
-                metrics: Outlet::new(intakes.metrics, METRICS),
-                logs: Outlet::new(intakes.logs, LOGS),
-            },
+            outlets: intakes.map(|stream, intake| Outlet::new(intake, tokens::intake(stream))),
             plugins: PluginIo::new(servers, PLUGINS),
+            datagrams,
             agent,
             notifier,
             aggregate_interval_s,
@@ -97,13 +103,15 @@ impl EventLoop {
             let ready =
                 |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
             let (signals, redis) = (ready(SIGNALS), ready(REDIS));
-            let (metrics, logs) = (ready(METRICS), ready(LOGS));
+            let intakes = Stream::ALL.map(|stream| (stream, ready(tokens::intake(stream))));
+            let datagrams =
+                [DATAGRAMS, Token(DATAGRAMS.0 + 1)].map(|token| events.iter().any(|e| e.token() == token));
             if signals {
                 self.take_signals(reload);
             }
+            self.drive_datagrams(datagrams);
             self.drive_redis(redis);
-            self.drive_outlet(Stream::Metrics, metrics);
-            self.drive_outlet(Stream::Logs, logs);
+            intakes.into_iter().for_each(|(stream, ready)| self.drive_outlet(stream, ready));
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
@@ -111,6 +119,28 @@ impl EventLoop {
         }
         self.notifier.stopping(clock::now().mono);
         Ok(self.exit.unwrap_or_default())
+    }
+
+    fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {
+        let (now, agent) = (clock::now(), &mut self.agent);
+        self.datagrams.ready(udp, unix, now.mono);
+        self.datagrams.receive(self.poll.registry(), now.mono, &mut |received| match received {
+            Received::Datagram { bytes, is_cut } => agent.receive(bytes, is_cut, now),
+            Received::Dropped(count) => agent.datagrams_dropped(count),
+        });
+    }
+
+    /// What has come is taken along; then nothing is received any more.
+    fn take_last_datagrams(&mut self) {
+        // As much as a kernel keeps as a rule. A sender that does not stop cannot hold up the end.
+        const TURNS_MAX: usize = 16;
+        self.drive_datagrams([true; 2]);
+        for _ in 1..TURNS_MAX {
+            if self.datagrams.has_more() {
+                self.drive_datagrams([false; 2]);
+            }
+        }
+        self.datagrams = Datagrams::none();
     }
 
     fn drive_redis(&mut self, ready: bool) {
@@ -179,6 +209,7 @@ impl EventLoop {
             match signal {
                 Signal::Stop => {
                     self.notifier.stopping(clock::now().mono);
+                    self.take_last_datagrams();
                     self.tell(Event::Stop);
                 }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),
@@ -199,18 +230,35 @@ impl EventLoop {
         let Some(parts) = parts else { return };
         self.aggregate_interval_s = parts.settings.aggregate_interval_s;
         const REASON: &str = "connecting anew with the new configuration";
-        let was_sending = [
-            (Stream::Metrics, self.outlets.metrics.replace(parts.intakes.metrics)),
-            (Stream::Logs, self.outlets.logs.replace(parts.intakes.logs)),
-        ];
-        for (stream, _) in was_sending.into_iter().filter(|(_, was_sending)| *was_sending) {
+        let outlets = &mut self.outlets;
+        let was_sending = parts.intakes.map(|stream, intake| outlets.of(stream).replace(intake));
+        let was_sending = was_sending.map(|stream, was_sending| was_sending.then_some(stream));
+        for stream in was_sending.iter().copied().flatten() {
             self.tell(Event::Answered(stream, Err(REASON.to_owned())));
         }
         self.notifier.redis(false, clock::now().mono);
         self.tell(Event::RedisDown(REASON.to_owned()));
         self.redis = parts.redis;
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
+        self.reopen(&parts.datagrams);
         self.tell(Event::Reload(parts.settings, parts.collectors, Box::new(parts.files)));
+    }
+
+    /// Other sockets of DogStatsD, where they are others. The old ones are closed first: the new ones may be some of them.
+    fn reopen(&mut self, addresses: &Addresses) {
+        if self.datagrams.addresses() == addresses {
+            return;
+        }
+        let old = std::mem::replace(&mut self.datagrams, Datagrams::none()).addresses().clone();
+        let registry = self.poll.registry();
+        let opened = Datagrams::open(addresses, registry, DATAGRAMS).or_else(|error| {
+            log::error!("{error}; it is received where it was");
+            Datagrams::open(&old, registry, DATAGRAMS)
+        });
+        match opened {
+            Ok(datagrams) => self.datagrams = datagrams,
+            Err(error) => log::error!("{error}"),
+        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -250,15 +298,19 @@ impl EventLoop {
 
     /// `None` is for ever: only a signal or a peer wakes the loop then.
     fn time_to_sleep(&self) -> Option<Duration> {
-        if self.agent.has_work() || self.redis.has_more() || self.plugins.has_more() {
+        if self.agent.has_work()
+            || self.redis.has_more()
+            || self.plugins.has_more()
+            || self.datagrams.has_more()
+        {
             return Some(Duration::ZERO);
         }
         let deadlines = [
             self.timers.next_deadline(),
             self.redis.deadline(),
-            self.outlets.metrics.deadline(),
-            self.outlets.logs.deadline(),
+            self.outlets.iter().filter_map(Outlet::deadline).min(),
             self.plugins.deadline(),
+            self.datagrams.deadline(),
             self.notifier.deadline(),
             self.probe.as_ref().map(Probe::deadline),
         ];

@@ -2,13 +2,14 @@
 //!
 //! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
 //! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
-//! encrypts ([`tls`]). An [`outlet`] is the way to an intake. [`notify`] tells the service
-//! manager how it goes. [`setup`] makes all of it from the configuration.
+//! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake. [`notify`] tells the
+//! service manager how it goes. [`setup`] makes all of it from the configuration.
 //! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
 pub mod connection;
+pub mod dogstatsd;
 pub mod event_loop;
 pub mod host_root;
 pub mod http_client;

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::Endpoint;
+use super::dogstatsd::Addresses;
 use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;
 use super::redis_link::RedisLink;
 use super::tls::{self, Identity, Trust};
 use super::{clock, tokens};
-use crate::agent::{PerStream, Settings};
+use crate::agent::{PerStream, Settings, Stream};
 use crate::aggregate::rules::{Ruled, Rules};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub servers: Vec<Option<Server>>,
     /// Where the board's files are.
     pub files: HostRoot,
+    /// Where DogStatsD is received.
+    pub datagrams: Addresses,
     /// The link to Redis.
     pub redis: RedisLink,
     /// Where the streams go.
@@ -61,6 +64,10 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
         collectors: collectors(config)?,
         servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
+        datagrams: Addresses {
+            udp: config.dogstatsd.port.map(|port| (config.dogstatsd.host, port)),
+            unix: config.dogstatsd.socket.clone(),
+        },
         redis: RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed),
         intakes: intakes(config)?,
     })
@@ -90,6 +97,8 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
         },
         global_tags: config.global_tags.clone(),
         value_digits: config.value_digits,
+        dogstatsd_contexts_max: (config.dogstatsd.port.is_some() || config.dogstatsd.socket.is_some())
+            .then_some(config.dogstatsd.contexts_max),
         host: config.host.clone(),
         send_self_metrics: config.send_self_metrics,
         clock_believable_from_s: clock::build_epoch_s(),
@@ -186,11 +195,12 @@ pub struct Intake {
     pub endpoint: Endpoint,
     url: Url,
     path: String,
+    is_compressed: bool,
     api_key: String,
 }
 
 impl Intake {
-    fn new(config: &Config, url: &Url, path: String, tls: Option<&ClientTls>) -> Intake {
+    fn new(config: &Config, url: &Url, path: String, is_compressed: bool, tls: Option<&ClientTls>) -> Intake {
         let mut endpoint = Endpoint::tcp(&url.host, url.port);
         endpoint.tls = tls.filter(|_| url.tls).cloned();
         endpoint.proxy = config.proxy_for(url).map(|proxy| Proxy {
@@ -198,27 +208,38 @@ impl Intake {
             port: proxy.port,
             credentials: proxy.credentials.as_ref().map(|secret| secret.expose().to_owned()),
         });
-        Intake { endpoint, url: url.clone(), path, api_key: config.api_key.expose().to_owned() }
+        Intake {
+            endpoint,
+            url: url.clone(),
+            path,
+            is_compressed,
+            api_key: config.api_key.expose().to_owned(),
+        }
     }
 
-    /// A request with this zlib body.
+    /// A request with this body: zlib, unless the stream's form is plain.
     pub fn request(&self, body: Vec<u8>) -> HttpRequest {
-        HttpRequest::post(&self.url.authority(), &self.path, body)
+        let request = HttpRequest::post(&self.url.authority(), &self.path, body)
             .with_header("DD-API-KEY", &self.api_key)
-            .with_header("Content-Type", "application/json")
-            .with_header("Content-Encoding", "deflate")
+            .with_header("Content-Type", "application/json");
+        if self.is_compressed { request.with_header("Content-Encoding", "deflate") } else { request }
     }
 }
 
-/// The intakes of metrics and of logs. They share the trust roots, which are most of what TLS keeps in memory.
+/// The intakes of all streams. They share the trust roots, which are most of what TLS keeps in memory.
 fn intakes(config: &Config) -> Result<PerStream<Intake>, SetupError> {
     let (metrics, logs) = (&config.datadog_url, &config.datadog_logs_url);
     let tls = if metrics.tls || logs.tls { Some(client_tls(config)?) } else { None };
-    let metrics_path = metrics.path_and("/v1/series");
-    Ok(PerStream {
-        metrics: Intake::new(config, metrics, metrics_path, tls.as_ref()),
-        logs: Intake::new(config, logs, logs_path(logs), tls.as_ref()),
-    })
+    Ok(PerStream::each(|stream| {
+        let (url, path, is_compressed) = match stream {
+            Stream::Metrics => (metrics, metrics.path_and("/v1/series"), true),
+            Stream::Logs => (logs, logs_path(logs), true),
+            Stream::Distributions => (metrics, metrics.path_and("/v1/distribution_points"), true),
+            Stream::Events => (metrics, metrics.path_and("/v1/events"), false),
+            Stream::Checks => (metrics, metrics.path_and("/v1/check_run"), false),
+        };
+        Intake::new(config, url, path, is_compressed, tls.as_ref())
+    }))
 }
 
 /// The path that the Python version sent logs to, unless the address names that of the present API.

@@ -2,13 +2,24 @@
 
 use mio::Token;
 
+use crate::agent::Stream;
+
 /// Signals.
 pub const SIGNALS: Token = Token(0);
 /// The connection to Redis.
 pub const REDIS: Token = Token(2);
-/// The connection to the intake of metrics.
-pub const METRICS: Token = Token(4);
-/// The connection to the intake of logs.
-pub const LOGS: Token = Token(6);
+/// The UDP socket of DogStatsD, and its unix socket.
+pub const DATAGRAMS: Token = Token(4);
 /// The first of the collectors' own; see [`super::plugin_io::PluginIo`].
-pub const PLUGINS: Token = Token(16);
+pub const PLUGINS: Token = Token(32);
+
+/// The connection to the intake of a stream.
+pub fn intake(stream: Stream) -> Token {
+    Token(match stream {
+        Stream::Metrics => 6,
+        Stream::Logs => 8,
+        Stream::Distributions => 10,
+        Stream::Events => 12,
+        Stream::Checks => 14,
+    })
+}

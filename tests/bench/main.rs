@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aggregate;
+mod dogstatsd;
 mod instructions;
 mod load;
 mod minutes;
@@ -65,13 +66,14 @@ fn enter_namespace() -> Option<ExitCode> {
 /// A part of the benchmark, which adds its lines to the table.
 type Part = fn(&Settings, &mut Table);
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("start", release::start),
     ("aggregate", aggregate::orders),
     ("backlogs", |settings, table| plot::write(&aggregate::backlogs(settings, table))),
     ("peak", aggregate::peak),
     ("histogram", aggregate::histogram),
     ("release", release::release),
+    ("dogstatsd", dogstatsd::dogstatsd),
     ("minutes", minutes::minutes),
 ];
 

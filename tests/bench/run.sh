@@ -5,7 +5,7 @@
 #
 # BINARY is the agent to be measured, so that two builds can be compared; without it, the static x86_64 binary of this
 # tree is built. --quick takes a tenth of the largest loads, --only the parts with WORD in their name: start, aggregate,
-# backlogs, histogram, release, minutes, peak.
+# backlogs, histogram, release, dogstatsd, minutes, peak.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -32,7 +32,8 @@ main() {
                 ;;
         esac
     done
-    need redis-server=redis-server ip=iproute2 unshare=util-linux strace=strace python3=python3
+    need redis-server=redis-server ip=iproute2 unshare=util-linux strace=strace python3=python3 taskset=util-linux
+    need collectd=collectd-core netdata=netdata-core
     build "$binary"
     echo "$binary, $(stat -c %s "$binary") bytes, $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg)"
     timeout --kill-after=30s "$LIMIT" "$driver" "${options[@]}" "$binary" "$floor"

@@ -63,6 +63,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether a tenth of the load is enough.
+    pub fn quick(&self) -> bool {
+        self.histogram < 1_000_000
+    }
+
     /// Whether a part of the benchmark is wanted.
     pub fn wants(&self, part: &str) -> bool {
         self.only.as_ref().is_none_or(|only| part.contains(only.as_str()))

@@ -30,6 +30,7 @@ pub fn settings() -> Settings {
         wrapper: (WRAPPERS[0].build)(&HistogramOptions::default()).into(),
         global_tags: Vec::new(),
         value_digits: None,
+        dogstatsd_contexts_max: None,
         host: None,
         send_self_metrics: true,
         clock_believable_from_s: 0.0,

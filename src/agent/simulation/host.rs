@@ -25,7 +25,7 @@ impl Host {
             agent: agent(random.next_u64()),
             timers: BTreeMap::new(),
             connected: false,
-            posted: PerStream { metrics: None, logs: None },
+            posted: PerStream::each(|_| None),
             sleeps: false,
         }
     }
@@ -63,6 +63,7 @@ pub fn settings() -> Settings {
         wrapper: (WRAPPERS[0].build)(&HistogramOptions::default()).into(),
         global_tags: Vec::new(),
         value_digits: None,
+        dogstatsd_contexts_max: None,
         host: None,
         send_self_metrics: true,
         clock_believable_from_s: 0.0,

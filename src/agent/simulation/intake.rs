@@ -45,6 +45,7 @@ impl FakeIntake {
         match stream {
             Stream::Metrics => self.store_metrics(text),
             Stream::Logs => self.store_logs(text),
+            Stream::Distributions | Stream::Events | Stream::Checks => {}
         }
     }
 

@@ -3,7 +3,6 @@
 
 use super::{HistogramAggregate, HistogramOptions, Wrapper};
 use crate::aggregate::accumulator::Accumulator;
-use crate::aggregate::values::Values;
 use crate::metric::{Context, Number, Point, Series, SeriesKind};
 
 /// The default wrapper.
@@ -17,28 +16,31 @@ impl Datadog {
         Datadog { histogram: histogram.clone() }
     }
 
+    /// `at` is the value at an index of the sorted samples.
     fn wrap_histogram(
         options: &HistogramOptions,
-        values: &mut Values,
+        samples: u64,
+        sum: f64,
+        at: &dyn Fn(u64) -> Option<f64>,
         interval_s: u32,
         emit: &mut dyn FnMut(&str, SeriesKind, f64),
     ) {
-        let samples = values.len() as f64;
-        values.sort();
-        let at = |index| values.at(index).unwrap_or_default();
+        let end_at = |index: u64| at(index).unwrap_or_default();
+        let quantile = |p: f64| quantile(samples, at, p);
+        let (samples, last) = (samples as f64, samples.saturating_sub(1));
         for aggregate in &options.aggregates {
             let (kind, value) = match aggregate {
-                HistogramAggregate::Max => (SeriesKind::Gauge, at(values.len().saturating_sub(1))),
-                HistogramAggregate::Min => (SeriesKind::Gauge, at(0)),
-                HistogramAggregate::Median => (SeriesKind::Gauge, quantile(values, 0.5)),
-                HistogramAggregate::Avg => (SeriesKind::Gauge, values.sum() / samples),
-                HistogramAggregate::Sum => (SeriesKind::Gauge, values.sum()),
+                HistogramAggregate::Max => (SeriesKind::Gauge, end_at(last)),
+                HistogramAggregate::Min => (SeriesKind::Gauge, end_at(0)),
+                HistogramAggregate::Median => (SeriesKind::Gauge, quantile(0.5)),
+                HistogramAggregate::Avg => (SeriesKind::Gauge, sum / samples),
+                HistogramAggregate::Sum => (SeriesKind::Gauge, sum),
                 HistogramAggregate::Count => (SeriesKind::Rate, samples / f64::from(interval_s)),
             };
             emit(aggregate.as_str(), kind, value);
         }
         for p in &options.percentiles {
-            emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(values, *p));
+            emit(&format!("{}percentile", (p * 100.0).round()), SeriesKind::Gauge, quantile(*p));
         }
     }
 }
@@ -84,7 +86,19 @@ impl Wrapper for Datadog {
             }
             Accumulator::Values { mut values, first_s, summaries } => {
                 let options = summaries.as_deref().unwrap_or(&self.histogram);
-                Self::wrap_histogram(options, &mut values, interval_s, &mut |suffix, kind, value| {
+                values.sort();
+                let at = |index: u64| values.at(usize::try_from(index).ok()?);
+                let (samples, sum) = (values.len() as u64, values.sum());
+                Self::wrap_histogram(options, samples, sum, &at, interval_s, &mut |suffix, kind, value| {
+                    emit(series(suffix, kind, Number::Float(value), first_s));
+                });
+            }
+            Accumulator::Weighted { mut values, first_s, summaries } => {
+                let options = summaries.as_deref().unwrap_or(&self.histogram);
+                values.sort();
+                let at = |index| values.at(index);
+                let (samples, sum) = (values.count(), values.sum());
+                Self::wrap_histogram(options, samples, sum, &at, interval_s, &mut |suffix, kind, value| {
                     emit(series(suffix, kind, Number::Float(value), first_s));
                 });
             }
@@ -93,18 +107,18 @@ impl Wrapper for Datadog {
     }
 }
 
-/// The value at index (n−1)·p of values in order, interpolated between its neighbours.
-fn quantile(values: &Values, p: f64) -> f64 {
-    let Some(last) = values.len().checked_sub(1) else {
+/// The value at index (n−1)·p of so many sorted values, interpolated between its neighbours.
+fn quantile(samples: u64, at: &dyn Fn(u64) -> Option<f64>, p: f64) -> f64 {
+    let Some(last) = samples.checked_sub(1) else {
         return 0.0;
     };
     let index = p.clamp(0.0, 1.0) * last as f64;
     let (below, share) = (index.floor(), index.fract());
-    let low = values.at(below as usize).unwrap_or_default();
+    let low = at(below as u64).unwrap_or_default();
     if share == 0.0 {
         return low;
     }
-    let high = values.at(below as usize + 1).unwrap_or(low);
+    let high = at(below as u64 + 1).unwrap_or(low);
     // Not low + (high − low)·share: the difference of two large values overflows.
     low * (1.0 - share) + high * share
 }
@@ -114,15 +128,29 @@ mod tests {
     use super::*;
     use crate::metric::{Tags, Value};
 
+    fn quantile(sorted: &[f64], p: f64) -> f64 {
+        super::quantile(sorted.len() as u64, &|index| sorted.get(index as usize).copied(), p)
+    }
+
+    #[test]
+    fn a_sampled_value_counts_as_often_as_it_stands_for() {
+        use HistogramAggregate::{Avg, Count, Max, Median, Min, Sum};
+        let options =
+            HistogramOptions { aggregates: vec![Max, Min, Median, Avg, Sum, Count], percentiles: vec![0.95] };
+        let context = Context { name: "h".into(), kind: "histogram".into(), tags: Tags::none() };
+        let mut values = Accumulator::values();
+        for (value, weight) in [(1, 1.0), (5, 10.0), (30, 1.0)] {
+            values.add_in_order(Value::Number(Number::Int(value)), weight, 3.0).unwrap();
+        }
+        let mut found = Vec::new();
+        Datadog::new(&options).wrap(&context, values, 10, &mut |s| found.push(s.point.value.as_f64()));
+        let percentile = found.pop().unwrap();
+        assert!((percentile - (5.0 * 0.55 + 30.0 * 0.45)).abs() < 1e-9, "between the last two: {percentile}");
+        assert_eq!(found, [30.0, 1.0, 5.0, 81.0 / 12.0, 81.0, 1.2]);
+    }
+
     #[test]
     fn quantiles_are_interpolated() {
-        let quantile = |list: &[f64], p| {
-            let mut values = Values::default();
-            for value in list {
-                values.push(*value);
-            }
-            quantile(&values, p)
-        };
         assert_eq!(quantile(&[7.0], 0.95), 7.0);
         assert_eq!(quantile(&[1.0, 3.0, 5.0], 0.5), 3.0);
         assert!((quantile(&[1.0, 3.0, 5.0], 0.95) - 4.8).abs() < 1e-12);

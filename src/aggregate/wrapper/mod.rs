@@ -1,6 +1,7 @@
 //! Wrappers: which series the samples of a bucket become. One file each, one row in [`WRAPPERS`].
 
 pub mod datadog;
+pub mod distribution;
 pub mod simple;
 
 use std::rc::Rc;

@@ -4,16 +4,20 @@
 //! metrics 15:04:05 UTC ok, logs 15:04:06 UTC failed: status 503
 //! ```
 
-use crate::agent::{Stream, Timer};
+use crate::agent::{PerStream, Stream, Timer};
 use crate::limits::STATUS_CHARS_MAX;
 use crate::release;
 use crate::runtime::outlet::Outcome;
 
 /// How it goes.
-#[derive(Default)]
 pub(super) struct Status {
-    metrics: Release,
-    logs: Release,
+    releases: PerStream<Release>,
+}
+
+impl Default for Status {
+    fn default() -> Status {
+        Status { releases: PerStream::each(|_| Release::default()) }
+    }
 }
 
 /// How the last release of a stream went.
@@ -29,24 +33,22 @@ struct Release {
 impl Status {
     /// The line.
     pub fn line(&self) -> String {
-        let lines = [&self.metrics, &self.logs].map(|release| &release.line[..]);
-        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        let lines = self.releases.iter().map(|release| &release.line[..]);
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         if lines.is_empty() { "nothing released yet".to_owned() } else { lines.join(", ") }
     }
 
     /// A timer fired: those of releases begin one.
     pub fn fired(&mut self, timer: Timer) {
-        self.metrics.told &= !matches!(timer, Timer::Release | Timer::Retry);
-        self.logs.told &= !matches!(timer, Timer::Release | Timer::RetryLogs);
+        for stream in Stream::ALL {
+            self.releases.of(stream).told &= timer != Timer::Release && timer != stream.retry();
+        }
     }
 
     /// An answer came, or did not. True where the line is to be told: once per release, however many requests it
     /// takes, and again only where it ends otherwise than it began.
     pub fn released(&mut self, stream: Stream, outcome: &Outcome, wall_s: f64) -> bool {
-        let (name, release) = match stream {
-            Stream::Metrics => ("metrics", &mut self.metrics),
-            Stream::Logs => ("logs", &mut self.logs),
-        };
+        let (name, release) = (stream.name(), self.releases.of(stream));
         let verdict = verdict(outcome);
         release.line = format!("{name} {} UTC {verdict}", time_of_day(wall_s));
         let changed = release.verdict != verdict;

@@ -6,6 +6,7 @@
 
 mod collectors;
 mod configuration;
+mod dogstatsd;
 mod http;
 mod payloads;
 mod records;
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("proxy_answer", http::proxy_answer),
     ("env_file", configuration::env_file),
     ("url", configuration::url),
+    ("dogstatsd", dogstatsd::dogstatsd),
 ];
 
 /// Runs the target of that name.
