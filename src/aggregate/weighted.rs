@@ -70,7 +70,7 @@ mod tests {
             values.push(5.0);
             Weighted::from_values(&values)
         };
-        assert!(weighted.add(1.0, 1.0 / 0.3) > 0);
+        weighted.add(1.0, 1.0 / 0.3);
         weighted.add(9.0, 1.0);
         weighted.sort();
         assert_eq!(weighted.count(), 5, "3, rounded down, and two");
@@ -79,5 +79,6 @@ mod tests {
         assert!((weighted.sum() - (14.0 + 1.0 / 0.3)).abs() < 1e-12);
         weighted.add(2.0, f64::MAX);
         assert_eq!(weighted.count(), u64::from(u32::MAX) + 5);
+        assert!((0..9).map(|_| weighted.add(7.0, 1.0)).sum::<usize>() > 0, "memory grew");
     }
 }
