@@ -6,7 +6,7 @@ use super::disk::Task;
 use super::held::{Place, Rank, Saved};
 use super::payload::{Removed, TOLD, write_record, write_removal};
 use super::{Answer, Ask, QueueName, Rest, Spool};
-use crate::limits::spool::{RECORD_BYTES_MAX, SAVE_TRIES, SEGMENT_BYTES, SEGMENT_FILE_BYTES_MAX};
+use crate::limits::spool::{RECORD_BYTES_MAX, SAVE_TRIES, SEGMENT_FILE_BYTES_MAX};
 use crate::queue::{Entry, Found, Scored, Trace};
 
 /// What is listed.
@@ -99,7 +99,7 @@ impl<T> Spool<T> {
         if let (None, Some((_, number))) = (listed.rest, next) {
             let memory = &self.lanes[queue as usize].memory;
             let loaded = memory.bytes() - memory.unsaved_bytes();
-            if loaded == 0 && listed.last.is_none() || loaded + 2 * SEGMENT_BYTES <= self.list_bytes_max(queue) {
+            if loaded == 0 && listed.last.is_none() || loaded + 3 * self.settings.segment_bytes() <= self.list_bytes_max(queue) {
                 if self.task.is_none() {
                     self.load(number, queue);
                 }
@@ -112,8 +112,10 @@ impl<T> Spool<T> {
             listed.rest = listed.rest.or(Some(Rest::Later));
         }
         let List { keys, rest, last } = listed;
+        let arrivals = self.arrivals;
         let lane = self.lane(queue);
-        lane.listed_to = lane.listed_to.max(last);
+        let before = lane.listed_to.map(|(last, _)| last);
+        lane.listed_to = before.max(last).map(|last| (last, arrivals));
         Some((keys, rest.unwrap_or(Rest::Nothing)))
     }
 
@@ -168,7 +170,10 @@ impl<T> Spool<T> {
                 Saved::At(place) => places.push((place, held.frame_bytes())),
             }
         }
-        if is_writing || (!places.is_empty() && self.task.is_some()) {
+        // Until a failed write is cut off, what is in memory may be on the disk too.
+        let is_in_doubt = self.repair.is_some();
+        let is_busy = is_writing || (!places.is_empty() && self.task.is_some());
+        if is_busy || (is_in_doubt && self.may_use_disk(now)) {
             return Err((ticket, Ask::Remove(queue, keys, trace)));
         }
         if !places.is_empty() && self.may_use_disk(now) {
@@ -176,7 +181,8 @@ impl<T> Spool<T> {
             return Ok(());
         }
         self.restates |= !places.is_empty();
-        self.answers.push_back((ticket, Answer::Removed { is_durable: places.is_empty() }));
+        let is_durable = places.is_empty() && !is_in_doubt;
+        self.answers.push_back((ticket, Answer::Removed { is_durable }));
         self.forget(queue, &ranks);
         trace.told.iter().for_each(|entry| self.store(QueueName::Metrics, entry));
         self.remember(trace.delivered, false);

@@ -8,7 +8,7 @@ use super::operation::{Operation, Outcome};
 use super::payload::{self, RECORD, write_record};
 use super::segment::Segment;
 use super::{Answer, QueueName, Spool};
-use crate::limits::spool::{NO_ROOM_S, SEGMENT_BYTES};
+use crate::limits::spool::NO_ROOM_S;
 use crate::queue::Entry;
 
 use super::frame::Writer;
@@ -108,9 +108,9 @@ impl<T> Spool<T> {
 
     /// Frames for the end of the log.
     pub(super) fn writer(&mut self) -> Writer {
-        let has_room = |number: &u32| {
-            self.segments.get(number).is_some_and(|segment| segment.bytes < SEGMENT_BYTES as u64)
-        };
+        let bytes_max = self.settings.segment_bytes() as u64;
+        let has_room =
+            |number: &u32| self.segments.get(number).is_some_and(|segment| segment.bytes < bytes_max);
         let number = self.tail.filter(has_room).unwrap_or(self.next_segment);
         if number == self.next_segment {
             self.next_segment = self.next_segment.saturating_add(1);
@@ -150,13 +150,14 @@ impl<T> Spool<T> {
         if records.is_empty() {
             return false;
         }
-        if self.unread.is_empty() && self.disk_bytes() + SEGMENT_BYTES as u64 > self.settings.disk_bytes_max {
+        let segment_bytes = self.settings.segment_bytes();
+        if self.unread.is_empty() && self.disk_bytes() + segment_bytes as u64 > self.settings.disk_bytes_max {
             return self.begin_to_drop();
         }
         let mut writer = self.writer();
         let mut offsets = Vec::new();
         for (queue, rank) in records {
-            if writer.offset() >= SEGMENT_BYTES {
+            if writer.offset() >= segment_bytes {
                 break;
             }
             let Some(held) = self.lanes[queue as usize].memory.get(rank) else { continue };
@@ -258,7 +259,7 @@ impl<T> Spool<T> {
             let place = Place { segment: written.segment, offset: *offset };
             let lane = &mut self.lanes[*queue as usize];
             lane.memory.set_saved(*rank, Saved::At(place));
-            if lane.listed_to.is_none_or(|listed| *rank > listed) {
+            if !lane.is_listed(*rank) {
                 lane.memory.remove(*rank);
             }
             if let Some(segment) = self.segments.get_mut(&written.segment) {
@@ -342,7 +343,7 @@ impl<T> Spool<T> {
             (0..left).for_each(|_| self.note_dropped(name, REASON, None));
         }
         for lane in &mut self.lanes {
-            for rank in lane.memory.of_segment(number, None) {
+            for rank in lane.memory.of_segment(number) {
                 lane.memory.remove(rank);
             }
         }

@@ -170,12 +170,10 @@ impl Memory {
         self.ranked.iter().map(|(rank, held)| (*rank, held))
     }
 
-    /// The ranks of the records that a file has too, from one rank on.
-    pub fn of_segment(&self, segment: u32, after: Option<Rank>) -> Vec<Rank> {
-        let is_there = |(rank, held): &(Rank, &Held)| {
-            matches!(held.saved, Saved::At(place) if place.segment == segment)
-                && after.is_none_or(|after| *rank > after)
-        };
+    /// The ranks of the records that a file has too.
+    pub fn of_segment(&self, segment: u32) -> Vec<Rank> {
+        let is_there =
+            |(_, held): &(Rank, &Held)| matches!(held.saved, Saved::At(place) if place.segment == segment);
         self.iter().filter(is_there).map(|(rank, _)| rank).collect()
     }
 }
@@ -208,8 +206,7 @@ mod tests {
         memory.set_saved(ranks[0], Saved::At(Place { segment: 1, offset: 0 }));
         memory.set_saved(ranks[1], Saved::Writing);
         assert_eq!((memory.unsaved(), memory.unsaved_bytes()), (3, 3 * weight(6)));
-        assert_eq!(memory.of_segment(1, None), [ranks[0]]);
-        assert!(memory.of_segment(1, Some(ranks[0])).is_empty());
+        assert_eq!(memory.of_segment(1), [ranks[0]]);
         ranks.iter().for_each(|rank| drop(memory.remove(*rank)));
         assert_eq!((memory.bytes(), memory.unsaved(), memory.unsaved_bytes()), (0, 0, 0));
         assert!(memory.find(b"0").is_none());

@@ -87,12 +87,18 @@ pub struct Spool<T> {
 #[derive(Debug, Default)]
 struct Lane {
     memory: Memory,
-    /// What was listed up to here stays in memory until the next list begins.
-    listed_to: Option<Rank>,
+    /// What was listed stays in memory until the next list begins: up to this one, of what had come until then.
+    listed_to: Option<(Rank, u64)>,
     failing_since: Option<Instant>,
     spilled_at: Option<Instant>,
     /// What came before this one is to be written.
     spill_to: u64,
+}
+
+impl Lane {
+    fn is_listed(&self, rank: Rank) -> bool {
+        self.listed_to.is_some_and(|(last, arrivals)| rank <= last && rank.arrival <= arrivals)
+    }
 }
 
 impl<T> Spool<T> {
@@ -285,7 +291,7 @@ impl<T> Spool<T> {
         while self.memory_bytes() > self.settings.memory_bytes_max {
             let oldest = |(at, lane): (usize, &Lane)| {
                 let is_free = |(rank, held): &(Rank, &held::Held)| {
-                    held.saved == Saved::No && lane.listed_to.is_none_or(|listed| *rank > listed)
+                    held.saved == Saved::No && !lane.is_listed(*rank)
                 };
                 lane.memory.iter().find(is_free).map(|(rank, _)| (rank, at))
             };

@@ -94,7 +94,8 @@ impl<T> Spool<T> {
                 if !extent.is_loaded {
                     continue;
                 }
-                let evicted = lane.memory.of_segment(number, lane.listed_to);
+                let mut evicted = lane.memory.of_segment(number);
+                evicted.retain(|rank| !lane.is_listed(*rank));
                 extent.is_loaded = evicted.is_empty();
                 evicted.into_iter().for_each(|rank| drop(lane.memory.remove(rank)));
             }

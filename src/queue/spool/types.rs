@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limits::spool::SEGMENT_BYTES;
 use crate::queue::{Entry, Found, Scored, Trace};
 
 /// The queues. Their order is that of their numbers on the disk.
@@ -40,6 +41,15 @@ pub struct Settings {
     pub disk_bytes_max: u64,
     /// How long releases fail before it goes to the disk, and how often while they do (`SPOOL_AFTER`).
     pub after: Duration,
+}
+
+impl Settings {
+    /// Bytes after which a file is complete: read, it has to fit into memory beside others, and it is what is dropped
+    /// of a full disk.
+    pub fn segment_bytes(&self) -> usize {
+        let of_disk = usize::try_from(self.disk_bytes_max / 4).unwrap_or(SEGMENT_BYTES);
+        SEGMENT_BYTES.min(self.memory_bytes_max / 8).min(of_disk)
+    }
 }
 
 /// A question.
