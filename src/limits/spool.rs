@@ -39,9 +39,6 @@ pub const WRITER_IDLE_S: u64 = 2;
 /// Bytes of one message between the agent and the child.
 pub const MESSAGE_BYTES_MAX: usize = SEGMENT_FILE_BYTES_MAX + (64 << 10);
 
-/// Bytes of answers taken from the child before the loop looks at its other sources.
-pub const ANSWER_BYTES_PER_TURN: usize = 256 << 10;
-
 /// What a flash card writes at least.
 pub const PAGE_BYTES: u64 = 4096;
 

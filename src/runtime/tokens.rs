@@ -10,5 +10,7 @@ pub const REDIS: Token = Token(2);
 pub const METRICS: Token = Token(4);
 /// The connection to the intake of logs.
 pub const LOGS: Token = Token(6);
+/// The child that writes for the embedded queue.
+pub const SPOOL: Token = Token(8);
 /// The first of the collectors' own; see [`super::plugin_io::PluginIo`].
 pub const PLUGINS: Token = Token(16);

@@ -25,7 +25,8 @@ impl<T> Spool<T> {
     /// Answers a question, or gives it back.
     pub(super) fn answer(&mut self, ticket: T, ask: Ask, now: Instant) -> Result<(), Blocked<T>> {
         // While the files are read it is not known what there is; without a disk there is only memory.
-        let is_reading = !self.unread.is_empty() && self.may_use_disk(now);
+        let is_reading =
+            matches!(self.task, Some(Task::Replay(_))) || !self.unread.is_empty() && self.may_use_disk(now);
         let answer = match ask {
             Ask::Size(_) | Ask::Delivered | Ask::Keys { .. } if is_reading => return Err((ticket, ask)),
             Ask::Size(queue) => Answer::Size(self.size(queue)),
@@ -99,14 +100,18 @@ impl<T> Spool<T> {
         if let (None, Some((_, number))) = (listed.rest, next) {
             let memory = &self.lanes[queue as usize].memory;
             let loaded = memory.bytes() - memory.unsaved_bytes();
-            if loaded == 0 && listed.last.is_none() || loaded + 3 * self.settings.segment_bytes() <= self.list_bytes_max(queue) {
+            let segment_bytes = self.settings.segment_bytes();
+            let is_wanted = listed.last.is_none() && loaded == 0
+                || loaded + 3 * segment_bytes <= self.list_bytes_max(queue);
+            // In memory a record takes four times as much at most.
+            if is_wanted && self.memory_bytes() + 4 * segment_bytes <= self.settings.memory_bytes_max {
                 if self.task.is_none() {
                     self.load(number, queue);
                 }
                 return None;
             }
             if listed.last.is_none() {
-                // There is no room for all files that hold something of these seconds: not quite the oldest, then.
+                // There is no room for the files that hold what is older: not quite the oldest, then.
                 listed = self.list(queue, (rank, count), before_s, None);
             }
             listed.rest = listed.rest.or(Some(Rest::Later));
@@ -173,10 +178,10 @@ impl<T> Spool<T> {
         // Until a failed write is cut off, what is in memory may be on the disk too.
         let is_in_doubt = self.repair.is_some();
         let is_busy = is_writing || (!places.is_empty() && self.task.is_some());
-        if is_busy || (is_in_doubt && self.may_use_disk(now)) {
+        if is_busy || (is_in_doubt && self.may_write(now)) {
             return Err((ticket, Ask::Remove(queue, keys, trace)));
         }
-        if !places.is_empty() && self.may_use_disk(now) {
+        if !places.is_empty() && self.may_write(now) {
             self.write_removal(ticket, queue, ranks, &places, trace);
             return Ok(());
         }
@@ -243,8 +248,9 @@ impl<T> Spool<T> {
     /// Everything is to be written; a wait after a failure is cut short.
     pub(super) fn begin_to_save(&mut self) {
         self.saving = true;
-        self.failures = 0;
+        self.save_failures = 0;
         self.failed_until = None;
+        self.no_write_until = None;
         self.no_room_until = None;
         let all = self.arrivals + 1;
         self.lanes.iter_mut().for_each(|lane| lane.spill_to = all);
@@ -259,7 +265,7 @@ impl<T> Spool<T> {
             return Some(true);
         }
         let is_hopeless = !self.has_disk
-            || self.failures >= SAVE_TRIES
+            || self.save_failures >= SAVE_TRIES
             || self.no_room_until.is_some_and(|until| until > now);
         is_hopeless.then_some(false)
     }

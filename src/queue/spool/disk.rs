@@ -35,10 +35,7 @@ pub(super) enum Task<T> {
         written: Written,
     },
     /// What is known is written again: removals, or else delivered points alone.
-    Restate {
-        removes_from: Option<u32>,
-        written: Written,
-    },
+    Restate { removes_from: Option<u32>, written: Written },
     /// What a failed write left behind is cut off.
     Repair,
     /// A file is deleted.
@@ -56,7 +53,11 @@ pub(super) struct Written {
 impl<T> Spool<T> {
     /// What cannot wait behind questions.
     pub(super) fn begin_urgent(&mut self, now: Instant) {
-        if let Some((segment, at)) = self.repair {
+        if !self.may_write(now) {
+            if let Some(segment) = self.unread.pop() {
+                self.begin(Operation::Read(segment), Task::Replay(segment));
+            }
+        } else if let Some((segment, at)) = self.repair {
             let whole = Operation::Truncate(segment, at);
             let operation = if at == 0 { Operation::Delete(segment) } else { whole };
             self.begin(operation, Task::Repair);
@@ -74,7 +75,7 @@ impl<T> Spool<T> {
 
     /// What can.
     pub(super) fn begin_leisurely(&mut self, now: Instant) {
-        if !self.unread.is_empty() {
+        if !self.unread.is_empty() || !self.may_write(now) {
             return;
         }
         let all = self.arrivals + 1;
@@ -218,8 +219,8 @@ impl<T> Spool<T> {
     }
 
     fn has_done(&mut self, task: Task<T>) {
-        self.failures = 0;
         self.failed_until = None;
+        self.no_write_until = None;
         match task {
             Task::Spill(records, written) => self.has_spilled(&records, written),
             Task::Remove { ticket, queue, ranks, told, delivered, removes_from, written } => {
@@ -250,6 +251,7 @@ impl<T> Spool<T> {
         let segment = self.segments.entry(number).or_insert_with(|| Segment::new(number, 0));
         segment.bytes += bytes as u64;
         segment.removes_from = segment.removes_from.min(removes_from.unwrap_or(number));
+        self.failures = 0;
         self.count_written(bytes);
     }
 
@@ -278,7 +280,6 @@ impl<T> Spool<T> {
     }
 
     fn has_read(&mut self, task: Task<T>, bytes: &[u8]) {
-        self.failures = 0;
         self.failed_until = None;
         match task {
             Task::Replay(segment) => self.replay(segment, bytes),
@@ -370,18 +371,18 @@ impl<T> Spool<T> {
     }
 
     fn failed(&mut self, task: Task<T>, reason: String, is_lost: bool, now: Instant) {
-        self.disk_failed(reason, now);
+        let is_read = matches!(task, Task::Replay(_) | Task::Load(..) | Task::LookOver(_));
+        if is_read && !is_lost {
+            // One file that cannot be read says nothing of the others.
+            self.figures.failures += 1;
+            self.failure = Some(reason);
+        } else {
+            self.disk_failed(reason, is_lost, now);
+        }
         match task {
             Task::Replay(segment) if is_lost => self.unread.push(segment),
-            // One file that cannot be read says nothing of the others.
-            Task::Replay(segment) | Task::Load(segment, _) if !is_lost => {
-                self.failed_until = None;
-                self.give_up_reading(segment);
-            }
-            Task::LookOver(segment) if !is_lost => {
-                self.failed_until = None;
-                self.drop_segment(segment, None);
-            }
+            Task::Replay(segment) | Task::Load(segment, _) if !is_lost => self.give_up_reading(segment),
+            Task::LookOver(segment) if !is_lost => self.drop_segment(segment, None),
             Task::Spill(records, written) => {
                 self.take_back(&records);
                 self.doubt(written);

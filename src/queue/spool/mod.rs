@@ -60,9 +60,13 @@ pub struct Spool<T> {
     /// Files that are still to be read at the start, oldest first.
     unread: Vec<u32>,
     has_disk: bool,
-    /// The disk failed and is left alone until then.
+    /// The disk hung and is left alone until then.
     failed_until: Option<Instant>,
+    /// A write failed, and none is begun until then; one that can only be read serves all the same.
+    no_write_until: Option<Instant>,
     failures: u32,
+    /// Those since the end began.
+    save_failures: u32,
     no_room_until: Option<Instant>,
     /// A write that failed: the file, and what of it is known to be good.
     repair: Option<(u32, u32)>,
@@ -120,7 +124,9 @@ impl<T> Spool<T> {
             next_segment,
             has_disk: files.is_some(),
             failed_until: None,
+            no_write_until: None,
             failures: 0,
+            save_failures: 0,
             no_room_until: None,
             repair: None,
             restates: false,
@@ -182,6 +188,11 @@ impl<T> Spool<T> {
         self.operation.take()
     }
 
+    /// Whether a step on the disk is under way or about to be.
+    pub fn is_busy(&self) -> bool {
+        self.task.is_some()
+    }
+
     /// What was dropped since the last call.
     pub fn take_dropped(&mut self) -> Vec<Dropped> {
         std::mem::take(&mut self.dropped)
@@ -223,14 +234,13 @@ impl<T> Spool<T> {
         if self.task.is_some() || !self.has_disk {
             return None;
         }
-        let wants_disk = !self.unread.is_empty()
-            || self.repair.is_some()
-            || self.restates
-            || !self.waiting.is_empty()
-            || self.deletable().is_some();
+        let wants_to_read = !self.unread.is_empty() || !self.waiting.is_empty();
+        let wants_to_write = self.repair.is_some() || self.restates || self.deletable().is_some();
         let spill = self.lanes.iter().filter_map(|lane| self.spill_at(lane, now)).min();
-        let due = if wants_disk { Some(now) } else { spill };
-        due.map(|at| at.max(self.failed_until.unwrap_or(now)))
+        let write = if wants_to_write { Some(now) } else { spill };
+        let write = write.map(|at| at.max(self.no_write_until.unwrap_or(at)));
+        let due = if wants_to_read { Some(now) } else { write };
+        due.map(|at| at.max(self.failed_until.unwrap_or(at)))
     }
 
     /// When a queue is due to be written.
@@ -290,9 +300,8 @@ impl<T> Spool<T> {
         }
         while self.memory_bytes() > self.settings.memory_bytes_max {
             let oldest = |(at, lane): (usize, &Lane)| {
-                let is_free = |(rank, held): &(Rank, &held::Held)| {
-                    held.saved == Saved::No && !lane.is_listed(*rank)
-                };
+                let is_free =
+                    |(rank, held): &(Rank, &held::Held)| held.saved == Saved::No && !lane.is_listed(*rank);
                 lane.memory.iter().find(is_free).map(|(rank, _)| (rank, at))
             };
             let Some((rank, at)) = self.lanes.iter().enumerate().filter_map(oldest).min() else { return };
@@ -322,13 +331,22 @@ impl<T> Spool<T> {
         self.has_disk && self.failed_until.is_none_or(|until| until <= now)
     }
 
-    fn disk_failed(&mut self, reason: String, now: Instant) {
+    fn may_write(&self, now: Instant) -> bool {
+        self.may_use_disk(now) && self.no_write_until.is_none_or(|until| until <= now)
+    }
+
+    fn disk_failed(&mut self, reason: String, is_lost: bool, now: Instant) {
         let (first_s, longest_s) = DISK_BACKOFF_S;
         let exponent = i32::try_from(self.failures.min(20)).unwrap_or_default();
         let wait_s = (first_s * 2_f64.powi(exponent)).min(longest_s);
         self.failures += 1;
+        self.save_failures += u32::from(self.saving);
         self.figures.failures += 1;
-        self.failed_until = Some(now + Duration::from_secs_f64(wait_s));
+        let until = Some(now + Duration::from_secs_f64(wait_s));
+        self.no_write_until = until;
+        if is_lost {
+            self.failed_until = until;
+        }
         self.failure = Some(reason);
     }
 

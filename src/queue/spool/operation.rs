@@ -52,9 +52,7 @@ impl Operation {
                 let letter = if *keeps_room { b'a' } else { b'A' };
                 message(letter, &[&segment.to_le_bytes(), &at.to_le_bytes(), bytes])
             }
-            Operation::Truncate(segment, at) => {
-                message(b't', &[&segment.to_le_bytes(), &at.to_le_bytes()])
-            }
+            Operation::Truncate(segment, at) => message(b't', &[&segment.to_le_bytes(), &at.to_le_bytes()]),
             Operation::Delete(segment) => message(b'd', &[&segment.to_le_bytes()]),
         }
     }

@@ -1,8 +1,8 @@
 //! What the start finds on the disk, and how the log goes on after a failure of the disk.
 
-use super::{Ask, Spool};
 use super::disk::{Task, Written};
 use super::payload::{self, DeliveredPoints, Removed, write_delivered, write_removal};
+use super::{Ask, Spool};
 
 impl<T> Spool<T> {
     /// Takes in a file at the start. The newest one comes first, so that removals are known before what they remove.
@@ -86,7 +86,9 @@ impl<T> Spool<T> {
         };
         let numbers: Vec<u32> = self.segments.keys().rev().copied().collect();
         for number in numbers {
-            for (queue, lane) in self.lanes.iter_mut().enumerate().filter(|(queue, _)| Some(*queue) != listing) {
+            for (queue, lane) in
+                self.lanes.iter_mut().enumerate().filter(|(queue, _)| Some(*queue) != listing)
+            {
                 let Some(extent) = self.segments.get_mut(&number).map(|segment| &mut segment.extents[queue])
                 else {
                     continue;

@@ -23,13 +23,8 @@ pub enum QueueName {
 
 impl QueueName {
     /// All of them.
-    pub const ALL: [QueueName; 5] = [
-        QueueName::Metrics,
-        QueueName::Logs,
-        QueueName::Distributions,
-        QueueName::Events,
-        QueueName::Checks,
-    ];
+    pub const ALL: [QueueName; 5] =
+        [QueueName::Metrics, QueueName::Logs, QueueName::Distributions, QueueName::Events, QueueName::Checks];
 }
 
 /// Bounds and times.
@@ -48,7 +43,7 @@ impl Settings {
     /// of a full disk.
     pub fn segment_bytes(&self) -> usize {
         let of_disk = usize::try_from(self.disk_bytes_max / 4).unwrap_or(SEGMENT_BYTES);
-        SEGMENT_BYTES.min(self.memory_bytes_max / 8).min(of_disk)
+        SEGMENT_BYTES.min(self.memory_bytes_max / 16).min(of_disk)
     }
 }
 

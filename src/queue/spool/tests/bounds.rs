@@ -26,17 +26,17 @@ fn without_a_disk_the_oldest_goes_when_memory_is_full() {
 
 #[test]
 fn near_the_bound_of_memory_it_goes_to_the_disk() {
-    let mut rig = Rig::new(settings(128 << 10));
+    let mut rig = Rig::new(settings(512 << 10));
     for at in 0..200 {
         rig.store(entries(at * 100..at * 100 + 100));
-        assert!(rig.spool.figures().memory_bytes <= 128 << 10);
+        assert!(rig.spool.figures().memory_bytes <= 512 << 10);
     }
     assert!(rig.spool.take_dropped().is_empty());
     assert_eq!(rig.size(QueueName::Metrics), 20_000);
     let figures = rig.spool.figures();
-    assert!(figures.disk_records > 19_000, "{figures:?}");
+    assert!(figures.disk_records > 17_000, "{figures:?}");
     let record_bytes = figures.disk_bytes / figures.disk_records;
-    assert!(figures.written_bytes < figures.disk_bytes * 2 && record_bytes < 60, "{figures:?}");
+    assert!(figures.written_bytes < figures.disk_bytes * 3 / 2 && record_bytes < 60, "{figures:?}");
     let all = names(&rig.drain(QueueName::Metrics));
     assert!(all.len() == 20_000 && all.is_sorted(), "oldest first, from disk and memory");
 }

@@ -112,7 +112,8 @@ fn any_file_cut_at_any_byte_starts_and_goes_on() {
             let found = all(&mut rig);
             assert!(found.contains_key(&b"new"[..]), "{number} cut at {cut}");
             // Where a removal is cut off what it removed is back; nothing else can be there.
-            let known = |key: &Vec<u8>| key == b"new" || key.starts_with(b"key") || everything.contains_key(key);
+            let known =
+                |key: &Vec<u8>| key == b"new" || key.starts_with(b"key") || everything.contains_key(key);
             assert!(found.keys().all(known), "{number} cut at {cut}: {found:?}");
             assert!(figures.damaged == 0 && figures.torn <= 1, "{number} cut at {cut}: {figures:?}");
         }

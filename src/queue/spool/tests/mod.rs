@@ -251,6 +251,26 @@ fn the_end_saves_everything_and_the_start_finds_it() {
 }
 
 #[test]
+fn what_is_asked_at_the_start_waits_until_the_last_file_was_read() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..4_000));
+    assert!(rig.save());
+    let files = rig.disk.list();
+    assert!(files.len() > 2);
+    let mut spool = Spool::new(rig.spool.settings, Some(&files), 0);
+    let list = Ask::Keys { queue: QueueName::Metrics, rank: 0, count: 1, before_s: None };
+    for (ticket, ask) in [Ask::Size(QueueName::Metrics), Ask::Delivered, list].into_iter().enumerate() {
+        spool.ask(ticket, ask, rig.now);
+    }
+    for _ in files {
+        assert!(spool.take_answer().is_none());
+        let operation = spool.take_operation().expect("a file to read");
+        spool.done(rig.disk.carry_out(&operation), rig.now);
+    }
+    assert_eq!(spool.take_answer(), Some((0, Answer::Size(4_000))));
+}
+
+#[test]
 fn what_was_removed_does_not_come_back() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..1_000));

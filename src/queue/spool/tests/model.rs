@@ -58,7 +58,9 @@ impl World {
     fn settle(&mut self) {
         while let Some(operation) = self.rig.spool.take_operation() {
             let luck = if self.is_failing { self.random.below(12) } else { 11 };
-            if luck < 3 && let Operation::Append { segment, at, bytes, keeps_room } = &operation {
+            if luck < 3
+                && let Operation::Append { segment, at, bytes, keeps_room } = &operation
+            {
                 let (segment, at, keeps_room) = (*segment, *at, *keeps_room);
                 let bytes = bytes[..self.random.below(bytes.len() as u64 + 1) as usize].to_vec();
                 self.rig.disk.carry_out(&Operation::Append { segment, at, bytes, keeps_room });
