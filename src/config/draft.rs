@@ -4,7 +4,7 @@ use log::LevelFilter;
 
 use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
-use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
+use super::{Config, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Spool, Storage};
 use crate::collect::k8s;
 use crate::protocol::url::Url;
 
@@ -57,6 +57,7 @@ impl Draft {
             send_self_metrics: false,
             storage: Storage::Redis,
             redis,
+            spool: Spool::default(),
             proxy: None,
             no_proxy: NoProxy::default(),
             ssl_cert_file: None,

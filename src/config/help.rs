@@ -93,6 +93,7 @@ fn heading(topic: Topic) -> &'static str {
     match topic {
         Topic::Datadog => "Datadog:",
         Topic::Redis => "Redis:",
+        Topic::Spool => "Embedded queue:",
         Topic::Aggregation => "Aggregation:",
         Topic::Collectors => "Collectors (what the agent reads itself):",
         Topic::Release => "Release (what is sent, and when):",

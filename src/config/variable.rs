@@ -32,6 +32,8 @@ pub enum Topic {
     Datadog,
     /// Where records are kept.
     Redis,
+    /// What the embedded queue keeps, and where.
+    Spool,
     /// From samples to series.
     Aggregation,
     /// What the agent reads itself.
@@ -49,6 +51,7 @@ impl Topic {
     pub const ALL: &[Topic] = &[
         Topic::Datadog,
         Topic::Redis,
+        Topic::Spool,
         Topic::Aggregation,
         Topic::Collectors,
         Topic::Release,

@@ -80,5 +80,5 @@ macro_rules! mutations {
 }
 
 mutations! {
-    record wrapped log redis_replies dramatiq tegrastats kubelet docker http_answer proxy_answer env_file url
+    record wrapped log redis_replies dramatiq tegrastats kubelet docker http_answer proxy_answer env_file url spool
 }

@@ -24,6 +24,7 @@ pub mod frame;
 mod held;
 pub mod operation;
 mod payload;
+mod reading;
 mod recovery;
 mod segment;
 #[cfg(test)]

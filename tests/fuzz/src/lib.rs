@@ -10,6 +10,7 @@ mod http;
 mod payloads;
 mod records;
 mod redis;
+mod spool;
 
 /// A target: its name, which is also that of its directory in `corpus/` and of its dictionary, and what to run.
 pub type Target = (&'static str, fn(&[u8]));
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("proxy_answer", http::proxy_answer),
     ("env_file", configuration::env_file),
     ("url", configuration::url),
+    ("spool", spool::spool),
 ];
 
 /// Runs the target of that name.

@@ -1,7 +1,10 @@
 //! Memory and disk are bounded, and what a bound drops is counted.
 
 use super::*;
-use crate::limits::spool::{FREE_SHARE, NO_ROOM_S, RECORD_OVERHEAD_BYTES, SAVE_TRIES, SEGMENT_BYTES};
+use crate::limits::spool::{
+    DISK_BACKOFF_S, FREE_SHARE, MEMORY_NEAR, NO_ROOM_S, PAGE_BYTES, RECORD_OVERHEAD_BYTES, SAVE_TRIES,
+    SEGMENT_BYTES, SEGMENT_FILE_BYTES_MAX,
+};
 
 fn dropped(rig: &mut Rig, reason: &str) -> Vec<String> {
     let all = rig.spool.take_dropped();
@@ -22,6 +25,62 @@ fn without_a_disk_the_oldest_goes_when_memory_is_full() {
     assert_eq!(names(&rig.drain(QueueName::Metrics))[0], "key-00150");
     assert!(!rig.save() || rig.spool.figures().memory_records == 0);
     assert_eq!(rig.spool.deadline(rig.now), None);
+}
+
+#[test]
+fn it_is_near_the_bound_at_three_quarters() {
+    let record_bytes = 9 + 22 + RECORD_OVERHEAD_BYTES;
+    let mut rig = Rig::new(settings(400 * record_bytes));
+    let near = 400 / MEMORY_NEAR.1 * MEMORY_NEAR.0;
+    rig.store(entries(0..near));
+    assert_eq!(rig.disk.writes(), 0);
+    rig.store(entries(near..near + 1));
+    assert!(rig.disk.writes() > 0);
+    assert_eq!(rig.spool.figures().memory_records, 0);
+}
+
+#[test]
+fn what_is_written_is_counted_in_pages() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..10));
+    assert!(rig.save());
+    assert_eq!(rig.spool.figures().written_bytes, 2 * PAGE_BYTES, "and one that says where the page is");
+}
+
+#[test]
+fn a_disk_that_fails_is_tried_at_growing_intervals() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..10));
+    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.now += AFTER;
+    rig.spool.pump(rig.now);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        assert!(rig.spool.take_operation().is_some());
+        rig.spool.lost("gone".into(), rig.now);
+        assert!(rig.spool.take_operation().is_none());
+        let at = rig.spool.deadline(rig.now).expect("it is tried again");
+        waits.push((at - rig.now).as_secs_f64());
+        rig.now = at;
+        rig.spool.pump(rig.now);
+    }
+    let (first_s, longest_s) = DISK_BACKOFF_S;
+    assert_eq!((waits[0], waits[1], waits[11]), (first_s, 2.0 * first_s, longest_s));
+    rig.settle();
+    assert_eq!(rig.killed().size(QueueName::Metrics), 10);
+}
+
+#[test]
+fn a_batch_of_delivered_points_that_would_not_be_read_again_is_not_written() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..10));
+    let mut rig = rig.restarted();
+    let keys = rig.keys(QueueName::Metrics);
+    let delivered = Some((vec![1; SEGMENT_FILE_BYTES_MAX / 2], 2));
+    assert!(rig.remove(QueueName::Metrics, keys[..5].to_vec(), Trace { told: Vec::new(), delivered }));
+    let mut rig = rig.killed();
+    assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(Vec::new()));
+    assert_eq!(rig.size(QueueName::Metrics), 5);
 }
 
 #[test]

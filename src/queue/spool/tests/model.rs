@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// Sequences, each with its number as the seed.
-const SEQUENCES: u64 = 1_000;
+const SEQUENCES: u64 = 400;
 const STEPS: usize = 60;
 
 /// xorshift64*.

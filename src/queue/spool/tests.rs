@@ -1,7 +1,10 @@
 //! A disk in memory, and what the queue promises on it.
 
+#[cfg(test)]
 mod bounds;
+#[cfg(test)]
 mod cuts;
+#[cfg(test)]
 mod model;
 
 use std::collections::BTreeMap;
