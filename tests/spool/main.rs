@@ -42,8 +42,9 @@ struct Keeper {
     poll: Poll,
     now: Instant,
     failures: Vec<String>,
-    /// The longest the loop was held.
+    /// The longest the loop was held, and that by the start of a child.
     longest: Duration,
+    longest_start: Duration,
 }
 
 impl Keeper {
@@ -66,24 +67,36 @@ impl Keeper {
         let (poll, now) = (Poll::new().unwrap(), Instant::now());
         spool.pump(now);
         let writer = Writer::new(program, directory, Token(8));
-        Keeper { spool, writer, poll, now, failures: Vec::new(), longest: Duration::ZERO }
+        Keeper {
+            spool,
+            writer,
+            poll,
+            now,
+            failures: Vec::new(),
+            longest: Duration::ZERO,
+            longest_start: Duration::ZERO,
+        }
     }
 
     /// One turn of the loop; false when nothing is under way.
     fn turn(&mut self) -> bool {
-        let began = Instant::now();
-        if let Some(operation) = self.spool.take_operation()
-            && let Err(error) = self.writer.begin(&operation, self.poll.registry(), self.now)
-        {
-            self.spool.lost(error.to_string(), self.now);
-        }
+        let (began, had_child) = (Instant::now(), self.writer.child_id().is_some());
         match self.writer.drive(self.poll.registry(), self.now) {
             Ok(Some(outcome)) => self.done(outcome),
             Ok(None) => {}
             Err(error) => self.spool.lost(error.to_string(), self.now),
         }
+        if let Some(operation) = self.spool.take_operation()
+            && let Err(error) = self.writer.begin(&operation, self.poll.registry(), self.now)
+        {
+            self.spool.lost(error.to_string(), self.now);
+        }
         self.failures.extend(self.spool.take_failure());
-        self.longest = self.longest.max(began.elapsed());
+        if had_child || self.writer.child_id().is_none() {
+            self.longest = self.longest.max(began.elapsed());
+        } else {
+            self.longest_start = self.longest_start.max(began.elapsed());
+        }
         self.spool.is_busy()
     }
 

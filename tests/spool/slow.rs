@@ -40,7 +40,8 @@ fn while_the_disk_hangs_the_loop_goes_on_and_memory_serves() {
     keeper.spool.pump(keeper.now);
     keeper.turn();
     assert!(keeper.writer.child_id().is_some_and(|child| child != first));
-    assert!(keeper.longest < HELD_MAX, "{:?}", keeper.longest);
+    let held = (keeper.longest, keeper.longest_start);
+    assert!(held.0.max(held.1) < HELD_MAX, "{held:?}");
 }
 
 #[test]
@@ -65,8 +66,8 @@ fn a_full_spool_is_read_and_drained_in_short_turns() {
     let drained = began.elapsed();
     let text = format!(
         "{stored} records in {} bytes of files, {} written; start {start:.1?}, drained in {drained:.1?}; longest \
-         turns: {written:.1?} writing, {started:.1?} starting, {:.1?} draining",
-        figures.disk_bytes, figures.written_bytes, keeper.longest
+         turns: {written:.1?} writing, {started:.1?} starting, {:.1?} draining, {:.1?} for a child",
+        figures.disk_bytes, figures.written_bytes, keeper.longest, keeper.longest_start
     );
     support::figures::figure("spool", "14 MiB", &text);
     assert!(files(&path).is_empty() && keeper.failures.is_empty());
