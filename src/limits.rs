@@ -277,6 +277,8 @@ pub mod dramatiq;
 
 pub mod k8s;
 
+pub mod spool;
+
 pub mod tegrastats;
 
 /// Most problems that one error of a collector spells out; further ones are only counted.

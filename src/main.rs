@@ -12,11 +12,11 @@ use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
-use chouette_iot::runtime::{log_output, resolver, setup};
+use chouette_iot::runtime::{log_output, resolver, setup, spool};
 use simple_logger::SimpleLogger;
 
 fn main() -> ExitCode {
-    if resolver::answered_as_child() {
+    if resolver::answered_as_child() || spool::served_as_child() {
         return ExitCode::SUCCESS;
     }
     let status = match cli::parse(std::env::args_os().skip(1)) {

@@ -7,7 +7,7 @@ use log::LevelFilter;
 use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
 use super::rules::RulesFile;
-use super::{Config, Dogstatsd, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Storage};
+use super::{Config, Dogstatsd, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Spool, Storage};
 use crate::collect::k8s;
 use crate::protocol::url::Url;
 
@@ -70,6 +70,7 @@ impl Draft {
                 socket: None,
                 contexts_max: 0,
             },
+            spool: Spool::default(),
             proxy: None,
             no_proxy: NoProxy::default(),
             ssl_cert_file: None,

@@ -94,6 +94,7 @@ fn heading(topic: Topic) -> &'static str {
         Topic::Datadog => "Datadog:",
         Topic::Redis => "Redis:",
         Topic::Dogstatsd => "DogStatsD (what applications send as datagrams):",
+        Topic::Spool => "Embedded queue:",
         Topic::Aggregation => "Aggregation:",
         Topic::Collectors => "Collectors (what the agent reads itself):",
         Topic::Release => "Release (what is sent, and when):",

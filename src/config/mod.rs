@@ -89,6 +89,8 @@ pub struct Config {
     pub redis: RedisTarget,
     /// How DogStatsD is received.
     pub dogstatsd: Dogstatsd,
+    /// What the embedded queue keeps, and where.
+    pub spool: Spool,
     /// The proxy; ask [`Config::proxy_for`].
     pub proxy: Option<ProxyTarget>,
     /// The hosts reached without the proxy; ask [`Config::proxy_for`].
@@ -131,6 +133,19 @@ pub struct Dogstatsd {
 pub enum Storage {
     /// Redis.
     Redis,
+}
+
+/// What the embedded queue keeps, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spool {
+    /// Its directory.
+    pub path: String,
+    /// How long releases fail before it goes to the disk, seconds.
+    pub after_s: u32,
+    /// Bytes of memory, about.
+    pub memory_bytes_max: u32,
+    /// Bytes of files.
+    pub disk_bytes_max: u32,
 }
 
 impl Config {

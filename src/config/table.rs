@@ -22,6 +22,10 @@ pub const TTL_S_MAX: u32 = 4_000_000_000;
 pub const METRICS_BULK_SIZE_MAX: u32 = 100_000;
 /// Most of `VALUE_DIGITS`: what a double has.
 pub const VALUE_DIGITS_MAX: u32 = 17;
+/// Least and most memory of the embedded queue, bytes: a few files have to fit.
+pub const SPOOL_MEMORY: (u32, u32) = (256 << 10, 64 << 20);
+/// Least and most bytes of its files: memory knows something of each.
+pub const SPOOL_DISK: (u32, u32) = (1 << 20, 256 << 20);
 /// Most characters of an API key; Datadog's have 32.
 pub const API_KEY_CHARS_MAX: usize = 256;
 /// Most characters of a host name, as Datadog has it.
@@ -126,6 +130,20 @@ pub static VARIABLES: &[Variable] = &[
         .number(1, BUCKET_CONTEXTS_MAX as u32, "", |d, n| {
             d.config.dogstatsd.contexts_max = usize::try_from(n).unwrap_or(usize::MAX)
         }),
+    Variable::new("SPOOL_PATH", Topic::Spool, Text("/var/lib/chouette-iot"))
+        .help("Directory that the embedded queue has for itself; nothing is written to it while releases succeed")
+        .text("a path that begins with a slash", |d, t| {
+            put(&mut d.config.spool.path, value::absolute_path(t))
+        }),
+    Variable::new("SPOOL_AFTER", Topic::Spool, Text("300"))
+        .help("How long releases fail before the embedded queue goes to the disk: what a power cut costs then, at most")
+        .number(1, INTERVAL_S_MAX, "seconds", |d, n| d.config.spool.after_s = n),
+    Variable::new("SPOOL_MEMORY_MAX", Topic::Spool, Text("1048576"))
+        .help("Memory of the embedded queue, about; near it, it goes to the disk")
+        .number(SPOOL_MEMORY.0, SPOOL_MEMORY.1, "bytes", |d, n| d.config.spool.memory_bytes_max = n),
+    Variable::new("SPOOL_DISK_MAX", Topic::Spool, Text("16777216"))
+        .help("Files of the embedded queue; beyond it the oldest is dropped. A tenth of the disk stays free anyway")
+        .number(SPOOL_DISK.0, SPOOL_DISK.1, "bytes", |d, n| d.config.spool.disk_bytes_max = n),
     Variable::new("AGGREGATE_INTERVAL", Topic::Aggregation, Text("10"))
         .help("Length of the intervals that samples are merged in")
         .number(1, INTERVAL_S_MAX, "seconds", |d, n| d.config.aggregate_interval_s = n),

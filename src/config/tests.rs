@@ -68,6 +68,10 @@ const BAD: &[(&str, &[&str])] = &[
     ("DOGSTATSD_HOST", &["localhost", "127.0.0.1:8125", "127.1"]),
     ("DOGSTATSD_SOCKET", &["dsd.socket", "unix:///run/dsd.socket"]),
     ("DOGSTATSD_CONTEXTS_MAX", &["0", "20001", "many"]),
+    ("SPOOL_PATH", &["spool", "\u{7}"]),
+    ("SPOOL_AFTER", &["0", "5m"]),
+    ("SPOOL_MEMORY_MAX", &["1M", "1000"]),
+    ("SPOOL_DISK_MAX", &["16M", "0"]),
     ("AGGREGATE_INTERVAL", &["0", "-10", "10s", "1.5", "1e1"]),
     ("METRICS_WRAPPER", &["statsd", "datadog,simple"]),
     ("HISTOGRAM_AGGREGATES", &["mean", "[\"max\",\"p95\"]", "{}", "max;min"]),
@@ -194,6 +198,8 @@ fn good_values() {
         ("HISTOGRAM_PERCENTILES", "0, 0.5,1"),
         ("SEND_SELF_METRICS", "Off"),
         ("CHOUETTE_STORAGE_TYPE", "redis"),
+        ("SPOOL_PATH", "/data/spool/"),
+        ("SPOOL_MEMORY_MAX", "524288"),
         ("SSL_CERT_FILE", "ca.pem"),
         ("HOST_COLLECT_METRICS", "[\"network\"]"),
         ("HOST_ROOT", "/host/"),
@@ -211,6 +217,8 @@ fn good_values() {
     assert_eq!(c.histogram_aggregates, [HistogramAggregate::Sum, HistogramAggregate::Min]);
     assert_eq!(c.histogram_percentiles, [0.0, 0.5, 1.0]);
     assert!(!c.send_self_metrics);
+    assert_eq!((&c.spool.path[..], c.spool.memory_bytes_max), ("/data/spool", 524_288));
+    assert_eq!((c.spool.after_s, c.spool.disk_bytes_max), (300, 16 << 20));
     assert_eq!(c.ssl_cert_file.as_deref(), Some("ca.pem"));
     assert_eq!((c.host_metrics, c.host_root), (vec!["network".to_owned()], "/host".to_owned()));
 }

@@ -34,6 +34,8 @@ pub enum Topic {
     Redis,
     /// What applications send as datagrams.
     Dogstatsd,
+    /// What the embedded queue keeps, and where.
+    Spool,
     /// From samples to series.
     Aggregation,
     /// What the agent reads itself.
@@ -52,6 +54,7 @@ impl Topic {
         Topic::Datadog,
         Topic::Redis,
         Topic::Dogstatsd,
+        Topic::Spool,
         Topic::Aggregation,
         Topic::Collectors,
         Topic::Release,

@@ -8,6 +8,7 @@
 mod claim;
 mod lease;
 mod reply;
+pub mod spool;
 mod wrapped;
 
 pub use claim::{

@@ -140,7 +140,8 @@ fn graveyard() -> MutexGuard<'static, Vec<std::process::Child>> {
     GRAVEYARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn bury(mut process: std::process::Child) {
+/// Ends a process, and sees to it that it is collected.
+pub(super) fn bury(mut process: std::process::Child) {
     // Fails only where the child has been waited for already.
     let _ = process.kill();
     if matches!(process.try_wait(), Ok(None)) {

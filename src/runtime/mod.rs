@@ -2,8 +2,9 @@
 //!
 //! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
 //! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
-//! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake. [`notify`] tells the
-//! service manager how it goes. [`setup`] makes all of it from the configuration.
+//! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. [`spool`] writes what the embedded queue is not to lose. An
+//! [`outlet`] is the way to an intake. [`notify`] tells the service manager how it goes. [`setup`] makes all of it from
+//! the configuration.
 //! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
@@ -24,6 +25,7 @@ pub mod redis_link;
 pub mod resolver;
 pub mod setup;
 pub mod signals;
+pub mod spool;
 pub mod timer_wheel;
 pub mod tls;
 pub mod tokens;

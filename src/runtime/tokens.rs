@@ -10,6 +10,8 @@ pub const SIGNALS: Token = Token(0);
 pub const REDIS: Token = Token(2);
 /// The UDP socket of DogStatsD, and its unix socket.
 pub const DATAGRAMS: Token = Token(4);
+/// The child that writes for the embedded queue.
+pub const SPOOL: Token = Token(16);
 /// The first of the collectors' own; see [`super::plugin_io::PluginIo`].
 pub const PLUGINS: Token = Token(32);
 

@@ -11,6 +11,7 @@ mod http;
 mod payloads;
 mod records;
 mod redis;
+mod spool;
 
 /// A target: its name, which is also that of its directory in `corpus/` and of its dictionary, and what to run.
 pub type Target = (&'static str, fn(&[u8]));
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("env_file", configuration::env_file),
     ("url", configuration::url),
     ("dogstatsd", dogstatsd::dogstatsd),
+    ("spool", spool::spool),
 ];
 
 /// Runs the target of that name.
