@@ -9,7 +9,7 @@ use chouette_iot::agent::Mode;
 use chouette_iot::cli::{self, Command};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
-use chouette_iot::config::{Config, RedisTarget};
+use chouette_iot::config::{Config, RedisTarget, Storage};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
 use chouette_iot::runtime::{log_output, resolver, setup, spool};
@@ -125,7 +125,13 @@ fn announce(config: &Config) {
     for warning in &config.warnings {
         log::warn!("configuration: {warning}");
     }
-    let RedisTarget { address, db, .. } = &config.redis;
+    let queues = match config.storage {
+        Storage::Redis => {
+            let RedisTarget { address, db, .. } = &config.redis;
+            format!("redis {address} database {db}")
+        }
+        Storage::Embedded => format!("queue in memory and {}", config.spool.path),
+    };
     let plugins = match &config.collector_plugins[..] {
         [] => "no plugins".to_owned(),
         names => format!("plugins {}", names.join(", ")),
@@ -135,7 +141,7 @@ fn announce(config: &Config) {
         rules => format!(", rules {rules}"),
     };
     log::info!(
-        "chouette-iot {}: redis {address} database {db}, metrics to {}, {plugins}{rules}",
+        "chouette-iot {}: {queues}, metrics to {}, {plugins}{rules}",
         env!("CARGO_PKG_VERSION"),
         config.datadog_url
     );

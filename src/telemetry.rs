@@ -27,6 +27,10 @@ pub const DOGSTATSD_RECEIVED: &str = "chouette.dogstatsd.received";
 pub const DOGSTATSD_BAD: &str = "chouette.dogstatsd.bad";
 /// Datagrams of DogStatsD that the kernel had no room for; count.
 pub const DOGSTATSD_KERNEL_DROPS: &str = "chouette.dogstatsd.kernel_drops";
+/// Bytes that the embedded queue wrote to the disk, in whole pages: their sum over a day is what the card wears by; count.
+pub const SPOOL_WRITTEN_BYTES: &str = "chouette.spool.written.bytes";
+/// Records that the embedded queue has on the disk; gauge.
+pub const SPOOL_RECORDS: &str = "chouette.spool.records";
 /// Failed readings, with the tag `plugin:`; count.
 pub const COLLECTOR_FAILED: &str = "chouette.collector.failed";
 
@@ -40,6 +44,9 @@ pub struct Telemetry {
     dogstatsd_kernel_drops: u64,
     dispatched_metrics: Dispatched,
     dispatched_logs: Dispatched,
+    spool_written_bytes: u64,
+    /// Where it has changed.
+    spool_records: Option<u64>,
     /// Unix seconds and size.
     queued_metrics: Vec<(f64, u64)>,
 }
@@ -98,6 +105,12 @@ impl Telemetry {
         self.dispatched_logs.add(entries, compressed_bytes);
     }
 
+    /// Counts what was written to the disk, and notes how many records are there.
+    pub fn spool(&mut self, written_bytes: u64, records: u64) {
+        self.spool_written_bytes += written_bytes;
+        self.spool_records = Some(records);
+    }
+
     /// Notes the size of the queue of metrics before a release.
     pub fn queued(&mut self, records: u64, timestamp_s: f64) {
         // A second has room for one point at the intake.
@@ -128,8 +141,13 @@ impl Telemetry {
         count(DISPATCHED_METRICS_BYTES, None, taken.dispatched_metrics.compressed_bytes);
         count(DISPATCHED_LOGS_NUMBER, None, taken.dispatched_logs.items);
         count(DISPATCHED_LOGS_BYTES, None, taken.dispatched_logs.compressed_bytes);
+        count(SPOOL_WRITTEN_BYTES, None, taken.spool_written_bytes);
+        let mut gauge = |name: &str, value: u64, at_s: f64| {
+            out.push(Series::gauge(name, Tags::none(), Number::Int(i128::from(value)), at_s));
+        };
+        taken.spool_records.into_iter().for_each(|records| gauge(SPOOL_RECORDS, records, timestamp_s));
         for (at_s, size) in taken.queued_metrics {
-            out.push(Series::gauge(QUEUED_METRICS, Tags::none(), Number::Int(i128::from(size)), at_s));
+            gauge(QUEUED_METRICS, size, at_s);
         }
         out
     }

@@ -7,6 +7,7 @@ use super::stream::Stream;
 use crate::aggregate::Wrapper;
 use crate::collect::{Collector, HostFiles, Question, Reply};
 use crate::protocol::redis::{Replies, Request};
+use crate::queue::embedded::Report;
 
 /// The time of an event, on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +28,8 @@ pub enum Event {
     RedisDown(String),
     /// The replies to the oldest request under way.
     Replies(Replies),
+    /// What the embedded queue has to tell.
+    Spool(Report),
     /// An intake answered the last [`Action::Post`] of its stream, or why it did not.
     Answered(Stream, Result<Answer, String>),
     /// The reply to an [`Action::Ask`].

@@ -50,6 +50,8 @@ struct Listing {
     /// The second of the last key, and how many keys there were before it.
     second: f64,
     before_second: usize,
+    /// The queue has more, and no room to list it before these are gone.
+    more_later: bool,
 }
 
 /// What to do after a reply.
@@ -184,6 +186,7 @@ impl Listing {
             listed: HashSet::default(),
             second: f64::NEG_INFINITY,
             before_second: 0,
+            more_later: false,
         }
     }
 
@@ -206,13 +209,14 @@ impl Listing {
             }
         }
         self.rank += chunk.len();
-        chunk.len() < CHUNK_KEYS && !chunk.is_cut
+        self.more_later = chunk.is_cut && chunk.is_empty();
+        chunk.len() < CHUNK_KEYS && !chunk.is_cut || self.more_later
     }
 
     /// The keys of a batch, and whether there are more.
     fn finish(&mut self) -> (KeyList, bool) {
         let keys = std::mem::take(&mut self.keys);
-        if keys.len() <= self.keys_max && keys.bytes() <= BATCH_KEY_BYTES_MAX {
+        if keys.len() <= self.keys_max && keys.bytes() <= BATCH_KEY_BYTES_MAX && !self.more_later {
             return (keys, false);
         }
         let keys_max = self.keys_max.min(keys.len());
@@ -240,6 +244,17 @@ mod tests {
         assert!(listing.take(&listed(&[Some(BATCH_KEY_BYTES_MAX / 4); 9])), "enough");
         let (keys, more) = listing.finish();
         assert_eq!((keys.len(), more), (3, true), "the last second is left out");
+    }
+
+    #[test]
+    fn what_cannot_be_listed_yet_is_left_for_the_next_batch() {
+        let mut listing = Listing::new(100);
+        let mut cut = listed(&[Some(1); 3]);
+        cut.is_cut = true;
+        assert!(!listing.take(&cut), "more may follow");
+        assert!(listing.take(&Listed { is_cut: true, ..Listed::default() }), "not before these are gone");
+        let (keys, more) = listing.finish();
+        assert_eq!((keys.len(), more), (2, true), "whole seconds");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod removal;
 mod schedule;
 #[cfg(test)]
 mod simulation;
+mod spool;
 mod stream;
 mod warnings;
 
@@ -103,6 +104,7 @@ impl Agent {
             Event::RedisUp => self.redis_up(now, actions),
             Event::RedisDown(reason) => self.redis_down(&reason, now, actions),
             Event::Replies(replies) => self.replied(replies, now, actions),
+            Event::Spool(report) => spool::reported(&report, &mut self.shared.cx(now, actions)),
             Event::Answered(stream, answer) => {
                 self.releasers.of(stream).answered(answer, &mut self.shared.cx(now, actions));
             }

@@ -8,7 +8,7 @@ use super::kubelet::KubeletDraft;
 use super::redis::{REDIS_PORT, RedisUrl};
 use super::rules::RulesFile;
 use super::{Config, Dogstatsd, Mistake, NoProxy, RedisAddress, RedisTarget, Secret, Spool, Storage};
-use crate::collect::k8s;
+use crate::collect::{dramatiq, k8s};
 use crate::protocol::url::Url;
 
 /// The fields as far as they are known, and the variables that become one field only together.
@@ -117,6 +117,16 @@ impl Draft {
                 variable: "REDIS_USERNAME",
                 value: redis.username.clone(),
                 problem: "a user needs a password: set REDIS_PASSWORD too".to_owned(),
+            });
+        }
+        let reads_redis = |name: &&String| **name == dramatiq::PLUGIN.name;
+        if self.config.storage == Storage::Embedded
+            && let Some(plugin) = self.config.collector_plugins.iter().find(reads_redis)
+        {
+            mistakes.push(Mistake {
+                variable: "COLLECTOR_PLUGINS",
+                value: Some(plugin.clone()),
+                problem: "reads Redis, which CHOUETTE_STORAGE_TYPE=embedded does without".to_owned(),
             });
         }
         let is_wanted = self.config.collector_plugins.iter().any(|name| name == k8s::PLUGIN.name);

@@ -133,6 +133,8 @@ pub struct Dogstatsd {
 pub enum Storage {
     /// Redis.
     Redis,
+    /// The agent's own queue.
+    Embedded,
 }
 
 /// What the embedded queue keeps, and where.

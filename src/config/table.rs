@@ -50,7 +50,7 @@ const INTAKE: &str = "an http:// or https:// address without credentials or quer
 const REDIS_FORMS: &str = "redis://[user:password@]host:port/db, rediss:// (TLS) or \
                            unix:///path?db=0, credentials with % escapes";
 const PEM: &str = "the path of a PEM file";
-const STORAGES: &[Word<Storage>] = &[("redis", Storage::Redis)];
+const STORAGES: &[Word<Storage>] = &[("redis", Storage::Redis), ("embedded", Storage::Embedded)];
 
 /// Every variable there is, by topic.
 pub static VARIABLES: &[Variable] = &[
@@ -82,7 +82,7 @@ pub static VARIABLES: &[Variable] = &[
             put(&mut d.config.host, value::text(t, HOST_CHARS_MAX).map(Some))
         }),
     Variable::new("CHOUETTE_STORAGE_TYPE", Topic::Redis, Text("redis"))
-        .help("Where records are kept")
+        .help("Where records are kept: in Redis, where applications can put some, or by the agent itself")
         .word(|| names(STORAGES), |d, t| put(&mut d.config.storage, value::word(t, STORAGES))),
     Variable::new("REDIS_URL", Topic::Redis, Unset)
         .help("Address of Redis; wins over the single variables, which only add what it lacks")

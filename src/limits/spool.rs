@@ -36,6 +36,13 @@ pub const OPERATION_S: u64 = 30;
 /// How long the child that writes waits for more before it ends.
 pub const WRITER_IDLE_S: u64 = 2;
 
+/// How long the end of the program waits for the last word to be on the disk. A container is given ten seconds, of which
+/// what is in flight has five.
+pub const SAVE_S: u64 = 4;
+
+/// How long a directory is left alone that another agent has.
+pub const DIRECTORY_RETRY_S: u64 = 2;
+
 /// Bytes of one message between the agent and the child.
 pub const MESSAGE_BYTES_MAX: usize = SEGMENT_FILE_BYTES_MAX + (64 << 10);
 

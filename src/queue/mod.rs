@@ -1,11 +1,12 @@
 //! The queues in Redis: their names, and the commands that claim, store, take, acknowledge and expire; and the
-//! lease, which says whose turn it is.
+//! lease, which says whose turn it is. Where there is no Redis, [`embedded`] answers these commands out of a [`spool`].
 //!
 //! A queue is a pair of keys that applications and the agent write in one transaction: a sorted set of
 //! record keys scored with Unix seconds, and a hash from record key to JSON. Everything here packs
 //! commands or reads replies; what to do next is decided in [`crate::agent`].
 
 mod claim;
+pub mod embedded;
 mod lease;
 mod reply;
 pub mod spool;

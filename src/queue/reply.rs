@@ -187,7 +187,7 @@ pub(super) fn first_score(reply: &Value) -> Result<Option<f64>, QueueError> {
 }
 
 /// A score as Redis writes it: `1600000000.5`, `inf`, `-inf`.
-fn score_of(text: &[u8]) -> Option<f64> {
+pub(super) fn score_of(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let finite = || Number::from_json(text).map(Number::as_f64);
     match text.as_bytes().last() {

@@ -17,12 +17,14 @@ use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
 use super::plugin_io::PluginIo;
 use super::probe::Probe;
-use super::redis_link::{LinkEvent, RedisLink};
-use super::setup::Parts;
+use super::queue_link::{LinkEvent, QueueLink};
+use super::setup::{Parts, Queues};
 use super::signals::{Signal, Signals};
+use super::spool::{EmbeddedLink, Place};
 use super::timer_wheel::TimerWheel;
-use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS};
+use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS, SPOOL};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
+use crate::release;
 
 const EVENTS_PER_TURN: usize = 64;
 
@@ -37,7 +39,9 @@ pub struct EventLoop {
     poll: Poll,
     signals: Signals,
     timers: TimerWheel<Timer>,
-    redis: RedisLink,
+    queues: Box<dyn QueueLink>,
+    /// What the embedded queue was made of.
+    place: Option<Place>,
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
     datagrams: Datagrams,
@@ -54,7 +58,7 @@ impl EventLoop {
     /// # Errors
     /// The kernel refuses a poll, a pipe or a socket of DogStatsD.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts { settings, collectors, servers, files, datagrams, redis, intakes } = parts;
+        let Parts { settings, collectors, servers, files, datagrams, queues, intakes } = parts;
         let aggregate_interval_s = settings.aggregate_interval_s;
         let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
         let now = clock::now().mono;
@@ -62,6 +66,13 @@ impl EventLoop {
         let notifier = match mode {
             Mode::Forever => Notifier::from_env(now),
             Mode::Once => Notifier::silent(now),
+        };
+        let (queues, place): (Box<dyn QueueLink>, _) = match queues {
+            Queues::Redis(link) => (link, None),
+            Queues::Embedded(place) => {
+                // A file's number is all it is for.
+                (Box::new(EmbeddedLink::new(place.clone(), SPOOL, now, seed as u32)), Some(place))
+            }
         };
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
@@ -75,7 +86,8 @@ impl EventLoop {
             poll,
             signals,
             timers: TimerWheel::new(now),
-            redis,
+            queues,
+            place,
             outlets: intakes.map(|stream, intake| Outlet::new(intake, tokens::intake(stream))),
             plugins: PluginIo::new(servers, PLUGINS),
             datagrams,
@@ -102,7 +114,7 @@ impl EventLoop {
             }
             let ready =
                 |token: Token| events.iter().any(|e| e.token() == token || e.token().0 == token.0 + 1);
-            let (signals, redis) = (ready(SIGNALS), ready(REDIS));
+            let (signals, queues) = (ready(SIGNALS), ready(REDIS) || ready(SPOOL));
             let intakes = Stream::ALL.map(|stream| (stream, ready(tokens::intake(stream))));
             let datagrams =
                 [DATAGRAMS, Token(DATAGRAMS.0 + 1)].map(|token| events.iter().any(|e| e.token() == token));
@@ -110,7 +122,7 @@ impl EventLoop {
                 self.take_signals(reload);
             }
             self.drive_datagrams(datagrams);
-            self.drive_redis(redis);
+            self.drive_queues(queues);
             intakes.into_iter().for_each(|(stream, ready)| self.drive_outlet(stream, ready));
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
@@ -118,7 +130,23 @@ impl EventLoop {
             self.notifier.turned(clock::now().mono);
         }
         self.notifier.stopping(clock::now().mono);
+        self.save(&mut events)?;
         Ok(self.exit.unwrap_or_default())
+    }
+
+    /// What is in memory alone is written before the end.
+    fn save(&mut self, events: &mut Events) -> io::Result<()> {
+        self.queues.save(clock::now().mono);
+        while !self.queues.is_saved(clock::now().mono) {
+            self.drive_queues(true);
+            let deadline = self.queues.deadline().filter(|_| !self.queues.has_more());
+            let wait = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(clock::now().mono));
+            match self.poll.poll(events, Some(wait)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {
@@ -143,21 +171,22 @@ impl EventLoop {
         self.datagrams = Datagrams::none();
     }
 
-    fn drive_redis(&mut self, ready: bool) {
-        if ready || self.redis.has_more() || is_due(self.redis.deadline()) {
+    fn drive_queues(&mut self, ready: bool) {
+        if ready || self.queues.has_more() || is_due(self.queues.deadline()) {
             let mut events = Vec::new();
-            self.redis.drive(self.poll.registry(), clock::now().mono, &mut events);
-            self.tell_of_redis(events);
+            self.queues.drive(self.poll.registry(), clock::now().mono, &mut events);
+            self.tell_of_queues(events);
         }
     }
 
-    fn tell_of_redis(&mut self, events: Vec<LinkEvent>) {
+    fn tell_of_queues(&mut self, events: Vec<LinkEvent>) {
         for event in events {
             self.notifier.redis(!matches!(event, LinkEvent::Down(_)), clock::now().mono);
             self.tell(match event {
                 LinkEvent::Up => Event::RedisUp,
                 LinkEvent::Down(reason) => Event::RedisDown(reason),
                 LinkEvent::Replies(replies) => Event::Replies(replies),
+                LinkEvent::Report(report) => Event::Spool(report),
             });
         }
     }
@@ -171,6 +200,7 @@ impl EventLoop {
         if let Some(outcome) = outcome {
             let now = clock::now();
             self.notifier.released(stream, &outcome, now.wall_s, now.mono);
+            self.queues.released(stream, is_progress(&outcome), now.mono);
             self.tell(Event::Answered(stream, outcome));
         }
     }
@@ -210,6 +240,7 @@ impl EventLoop {
                 Signal::Stop => {
                     self.notifier.stopping(clock::now().mono);
                     self.take_last_datagrams();
+                    self.queues.save(clock::now().mono);
                     self.tell(Event::Stop);
                 }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),
@@ -236,12 +267,22 @@ impl EventLoop {
         for stream in was_sending.iter().copied().flatten() {
             self.tell(Event::Answered(stream, Err(REASON.to_owned())));
         }
-        self.notifier.redis(false, clock::now().mono);
-        self.tell(Event::RedisDown(REASON.to_owned()));
-        self.redis = parts.redis;
+        self.move_queues(parts.queues, REASON);
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
         self.reopen(&parts.datagrams);
         self.tell(Event::Reload(parts.settings, parts.collectors, Box::new(parts.files)));
+    }
+
+    fn move_queues(&mut self, queues: Queues, reason: &str) {
+        match (queues, &self.place) {
+            (Queues::Redis(link), None) => {
+                self.notifier.redis(false, clock::now().mono);
+                self.tell(Event::RedisDown(reason.to_owned()));
+                self.queues = link;
+            }
+            (Queues::Embedded(new), Some(place)) if new == *place => {}
+            _ => log::warn!("CHOUETTE_STORAGE_TYPE and SPOOL_* count from the next start on"),
+        }
     }
 
     /// Other sockets of DogStatsD, where they are others. The old ones are closed first: the new ones may be some of them.
@@ -268,12 +309,12 @@ impl EventLoop {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
-        let (mut redis_events, mut plugin_events) = (Vec::new(), Vec::new());
+        let (mut queue_events, mut plugin_events) = (Vec::new(), Vec::new());
         let mut asked = false;
         for action in actions {
             let now = clock::now().mono;
             match action {
-                Action::Redis(request) => self.redis.send(&request, now, &mut redis_events),
+                Action::Redis(request) => self.queues.send(&request, now, &mut queue_events),
                 Action::Post(stream, body) => self.post(stream, body, now),
                 Action::Ask { collector, ticket, question } => {
                     self.plugins.ask(collector, ticket, question, now, &mut plugin_events);
@@ -284,7 +325,7 @@ impl EventLoop {
                 Action::Exit(status) => self.exit = Some(status),
             }
         }
-        self.tell_of_redis(redis_events);
+        self.tell_of_queues(queue_events);
         plugin_events.into_iter().for_each(|event| self.tell(event));
         if asked {
             self.drive_plugins(true);
@@ -299,7 +340,7 @@ impl EventLoop {
     /// `None` is for ever: only a signal or a peer wakes the loop then.
     fn time_to_sleep(&self) -> Option<Duration> {
         if self.agent.has_work()
-            || self.redis.has_more()
+            || self.queues.has_more()
             || self.plugins.has_more()
             || self.datagrams.has_more()
         {
@@ -307,7 +348,7 @@ impl EventLoop {
         }
         let deadlines = [
             self.timers.next_deadline(),
-            self.redis.deadline(),
+            self.queues.deadline(),
             self.outlets.iter().filter_map(Outlet::deadline).min(),
             self.plugins.deadline(),
             self.datagrams.deadline(),
@@ -321,4 +362,10 @@ impl EventLoop {
 
 fn is_due(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|at| at <= clock::now().mono)
+}
+
+/// Whether an answer lets the queue go on: the intake has the records, or refused them for good.
+fn is_progress(outcome: &Outcome) -> bool {
+    use crate::release::Outcome::{Accepted, Split};
+    outcome.as_ref().is_ok_and(|answer| matches!(release::outcome(answer.status), Accepted | Split))
 }

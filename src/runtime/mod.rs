@@ -21,6 +21,7 @@ pub mod outlet;
 pub mod plugin_io;
 pub mod probe;
 pub mod proxy;
+pub mod queue_link;
 pub mod redis_link;
 pub mod resolver;
 pub mod setup;

@@ -8,20 +8,10 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use super::connection::{Connection, Endpoint, Progress, Received};
+use super::queue_link::{LinkEvent, QueueLink};
 use crate::limits::{REDIS_BACKOFF_S, REDIS_READ_BYTES_PER_TURN, REDIS_REPLY_S, SCRATCH_BYTES_KEPT};
 use crate::protocol::redis::{Codec, Replies, Request, Value};
 use crate::release::{Backoff, Random};
-
-/// What the link reports.
-#[derive(Debug)]
-pub enum LinkEvent {
-    /// Requests can be sent.
-    Up,
-    /// The connection is lost or was not made; an attempt follows by itself.
-    Down(String),
-    /// The replies to the oldest request.
-    Replies(Replies),
-}
 
 /// The link. It owns `token` and the next one.
 pub struct RedisLink {
@@ -62,38 +52,6 @@ impl RedisLink {
             backoff: Backoff::new(REDIS_BACKOFF_S),
             random: Random::new(seed),
             more: false,
-        }
-    }
-
-    /// Sends a request; without a connection it is dropped, which [`LinkEvent::Down`] has told.
-    pub fn send(&mut self, request: &Request, now: Instant, events: &mut Vec<LinkEvent>) {
-        let State::Up(session) = &mut self.state else {
-            return;
-        };
-        if let Err(reason) = session.send(request, now) {
-            self.fail(reason, now, events);
-        }
-    }
-
-    /// Goes on after readiness, a deadline, or when [`RedisLink::has_more`] says so.
-    pub fn drive(&mut self, registry: &Registry, now: Instant, events: &mut Vec<LinkEvent>) {
-        self.more = false;
-        if let Err(reason) = self.advance(registry, now, events) {
-            self.fail(reason, now, events);
-        }
-    }
-
-    /// Whether there is something to read that no readiness will tell of.
-    pub fn has_more(&self) -> bool {
-        self.more
-    }
-
-    /// When [`RedisLink::drive`] is due at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Waiting { until } => Some(*until),
-            State::Dialling(connection) => connection.deadline(),
-            State::LoggingIn(session) | State::Up(session) => session.reply_due,
         }
     }
 
@@ -164,6 +122,36 @@ impl RedisLink {
         self.state = State::Waiting { until: now + wait };
         self.more = false;
         events.push(LinkEvent::Down(reason));
+    }
+}
+
+impl QueueLink for RedisLink {
+    fn send(&mut self, request: &Request, now: Instant, events: &mut Vec<LinkEvent>) {
+        let State::Up(session) = &mut self.state else {
+            return;
+        };
+        if let Err(reason) = session.send(request, now) {
+            self.fail(reason, now, events);
+        }
+    }
+
+    fn drive(&mut self, registry: &Registry, now: Instant, events: &mut Vec<LinkEvent>) {
+        self.more = false;
+        if let Err(reason) = self.advance(registry, now, events) {
+            self.fail(reason, now, events);
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.more
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until } => Some(*until),
+            State::Dialling(connection) => connection.deadline(),
+            State::LoggingIn(session) | State::Up(session) => session.reply_due,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! From the configuration to the parts the loop runs.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connection::Endpoint;
 use super::dogstatsd::Addresses;
@@ -11,17 +12,19 @@ use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;
 use super::redis_link::RedisLink;
+use super::spool::Place;
 use super::tls::{self, Identity, Trust};
 use super::{clock, tokens};
 use crate::agent::{PerStream, Settings, Stream};
 use crate::aggregate::rules::{Ruled, Rules};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::{self, Collector, host, k8s};
-use crate::config::{Config, Kubelet, RedisAddress};
+use crate::config::{Config, Kubelet, RedisAddress, Storage};
 use crate::limits::{self, LOG_ENTRIES_MAX};
 use crate::protocol::http::Request as HttpRequest;
 use crate::protocol::redis::{Request, cmd};
 use crate::protocol::url::Url;
+use crate::queue::spool::Settings as SpoolSettings;
 
 /// A configuration that is right in itself does not fit this machine.
 #[derive(Debug)]
@@ -47,10 +50,18 @@ pub struct Parts {
     pub files: HostRoot,
     /// Where DogStatsD is received.
     pub datagrams: Addresses,
-    /// The link to Redis.
-    pub redis: RedisLink,
+    /// Where the queues are.
+    pub queues: Queues,
     /// Where the streams go.
     pub intakes: PerStream<Intake>,
+}
+
+/// The place of the queues.
+pub enum Queues {
+    /// A link to Redis that has not dialled yet.
+    Redis(Box<RedisLink>),
+    /// Here; its directory is not opened yet.
+    Embedded(Place),
 }
 
 /// Makes the parts. `seed` gives the waits of the Redis link their jitter.
@@ -58,7 +69,6 @@ pub struct Parts {
 /// # Errors
 /// See [`SetupError`].
 pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
-    let (endpoint, log_in) = redis(config)?;
     Ok(Parts {
         settings: settings(config)?,
         collectors: collectors(config)?,
@@ -68,9 +78,28 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
             udp: config.dogstatsd.port.map(|port| (config.dogstatsd.host, port)),
             unix: config.dogstatsd.socket.clone(),
         },
-        redis: RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed),
+        queues: queues(config, seed)?,
         intakes: intakes(config)?,
     })
+}
+
+fn queues(config: &Config, seed: u64) -> Result<Queues, SetupError> {
+    let spool = &config.spool;
+    match config.storage {
+        Storage::Redis => {
+            let (endpoint, log_in) = redis(config)?;
+            let link = RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed);
+            Ok(Queues::Redis(Box::new(link)))
+        }
+        Storage::Embedded => Ok(Queues::Embedded(Place {
+            path: Some(PathBuf::from(&spool.path)),
+            settings: SpoolSettings {
+                memory_bytes_max: spool.memory_bytes_max as usize,
+                disk_bytes_max: u64::from(spool.disk_bytes_max),
+                after: Duration::from_secs(u64::from(spool.after_s)),
+            },
+        })),
+    }
 }
 
 /// What the agent needs of the configuration.

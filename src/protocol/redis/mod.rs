@@ -15,6 +15,7 @@ use std::ops::Deref;
 
 pub use redis::{Cmd, ErrorKind, Value, cmd};
 
+mod commands;
 mod framing;
 mod request;
 mod sieve;

@@ -38,7 +38,7 @@ impl<T> Spool<T> {
                     None => return Err((ticket, ask)),
                 }
             }
-            Ask::Values(queue, keys) => Answer::Values(self.values(queue, &keys)),
+            Ask::Values(queue, keys, bytes_max) => Answer::Values(self.values(queue, &keys, bytes_max)),
             Ask::Store(queue, entries) => {
                 entries.iter().for_each(|entry| self.store(queue, entry));
                 Answer::Stored
@@ -58,12 +58,16 @@ impl<T> Spool<T> {
         self.lanes[queue as usize].memory.unsaved() as u64 + on_disk.sum::<u64>()
     }
 
-    fn values(&self, queue: QueueName, keys: &[Vec<u8>]) -> Strings {
+    fn values(&self, queue: QueueName, keys: &[Vec<u8>], bytes_max: usize) -> Strings {
         let memory = &self.lanes[queue as usize].memory;
         let mut values = Strings::with_capacity(keys.len());
+        let mut bytes = 0;
         for key in keys {
-            match memory.find(key) {
-                Some((_, held)) => values.push(held.value()),
+            let held = memory.find(key).map(|(_, held)| held.value());
+            bytes += held.map_or(0, <[u8]>::len);
+            match held {
+                Some(_) if bytes > bytes_max && !values.is_empty() => values.push_missing(Found::Later),
+                Some(value) => values.push(value),
                 None => values.push_missing(Found::Nothing),
             }
         }

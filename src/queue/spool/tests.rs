@@ -164,7 +164,9 @@ impl Rig {
                 assert_eq!(self.size(queue), 0);
                 return all;
             }
-            let Answer::Values(values) = self.ask(Ask::Values(queue, keys.clone())) else { panic!() };
+            let Answer::Values(values) = self.ask(Ask::Values(queue, keys.clone(), usize::MAX)) else {
+                panic!()
+            };
             for (key, found) in keys.iter().zip(values.iter()) {
                 let Found::Value(value) = found else { panic!("{key:?} is listed without a value") };
                 all.push((key.clone(), value.to_vec()));

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use crate::limits::spool::SEGMENT_BYTES;
+#[cfg(doc)]
+use crate::protocol::redis::Found;
 use crate::protocol::redis::Strings;
-use crate::queue::{Entry, Listed, Trace};
+use crate::queue::{
+    Entry, Listed, Queue, Trace, WRAPPED_CHECKS, WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS,
+    WRAPPED_METRICS,
+};
 
 /// The queues. Their order is that of their numbers on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +31,37 @@ impl QueueName {
     /// All of them.
     pub const ALL: [QueueName; 5] =
         [QueueName::Metrics, QueueName::Logs, QueueName::Distributions, QueueName::Events, QueueName::Checks];
+
+    /// The word for what it holds.
+    pub fn word(self) -> &'static str {
+        match self {
+            QueueName::Metrics => "metrics",
+            QueueName::Logs => "logs",
+            QueueName::Distributions => "distributions",
+            QueueName::Events => "events",
+            QueueName::Checks => "checks",
+        }
+    }
+
+    /// The names it has in Redis.
+    pub fn queue(self) -> Queue {
+        match self {
+            QueueName::Metrics => WRAPPED_METRICS,
+            QueueName::Logs => WRAPPED_LOGS,
+            QueueName::Distributions => WRAPPED_DISTRIBUTIONS,
+            QueueName::Events => WRAPPED_EVENTS,
+            QueueName::Checks => WRAPPED_CHECKS,
+        }
+    }
+
+    /// The one with this key in Redis, of its keys or of its values.
+    pub fn of_key(key: &[u8]) -> Option<QueueName> {
+        let has_key = |name: &QueueName| {
+            let Queue { keys, values } = name.queue();
+            keys.as_bytes() == key || values.as_bytes() == key
+        };
+        QueueName::ALL.into_iter().find(has_key)
+    }
 }
 
 /// Bounds and times.
@@ -64,8 +100,8 @@ pub enum Ask {
         /// Only those that are older than this (Unix seconds).
         before_s: Option<f64>,
     },
-    /// The values of keys that were listed.
-    Values(QueueName, Vec<Vec<u8>>),
+    /// The values of keys that were listed, so many bytes of them; the first one is given even where it has more.
+    Values(QueueName, Vec<Vec<u8>>, usize),
     /// Store records. A key that is in memory already changes nothing.
     Store(QueueName, Vec<Entry>),
     /// Remove records that were listed, and store what that leaves behind, in one step.
@@ -94,7 +130,7 @@ pub enum Answer {
     Size(u64),
     /// To [`Ask::Keys`].
     Keys(Listed, Rest),
-    /// To [`Ask::Values`], in their order.
+    /// To [`Ask::Values`], in their order; [`Found::Later`] where there was no room for all.
     Values(Strings),
     /// To [`Ask::Store`].
     Stored,

@@ -9,10 +9,12 @@
 
 mod child;
 mod directory;
+mod link;
 mod writer;
 
 pub use child::served_as_child;
 pub use directory::Directory;
+pub use link::{EmbeddedLink, Place};
 pub use writer::Writer;
 
 /// The name of a file.
