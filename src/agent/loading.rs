@@ -252,7 +252,9 @@ mod tests {
         let mut cut = listed(&[Some(1); 3]);
         cut.is_cut = true;
         assert!(!listing.take(&cut), "more may follow");
-        assert!(listing.take(&Listed { is_cut: true, ..Listed::default() }), "not before these are gone");
+        let mut nothing = Listed::default();
+        nothing.is_cut = true;
+        assert!(listing.take(&nothing), "not before these are gone");
         let (keys, more) = listing.finish();
         assert_eq!((keys.len(), more), (2, true), "whole seconds");
     }

@@ -74,7 +74,7 @@ impl Agent {
             once.phase = Phase::Done;
             once.failed |= !self.releasers.iter().all(Releaser::delivered);
             if once.failed {
-                log::error!("not everything was delivered; the rest is kept in redis");
+                log::error!("not everything was delivered; the rest is kept in the queue");
             }
             self.leaving = Some(u8::from(once.failed));
         }
