@@ -159,7 +159,7 @@ impl Keeper {
                 break;
             }
         }
-        let Answer::Values(values) = self.ask(Ask::Values(QueueName::Metrics, keys.clone())) else {
+        let Answer::Values(values) = self.ask(Ask::Values(QueueName::Metrics, keys.clone(), usize::MAX)) else {
             panic!()
         };
         let number = |(key, found): (&Vec<u8>, Found<'_>)| {
