@@ -5,6 +5,9 @@
 //! request. The raw queue, which other programs fill, is always empty. A command that the agent does not give is
 //! answered with nil, which it takes for what it is, an unexpected reply.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Instant;
 
