@@ -189,6 +189,7 @@ do_uninstall() {
     fi
     if [ "$PURGE" = yes ]; then
         rm -f "$ENV_FILE" "$DESTDIR/var/log/$NAME.log"
+        rm -rf "$DESTDIR/var/lib/$NAME" "$DESTDIR/var/lib/private/$NAME"
         echo "removed $NAME and its settings"
     else
         echo "removed $NAME; its settings stay in $ENV_FILE"

@@ -31,8 +31,8 @@ impl Image {
                 other => panic!("{other:?} has no place in an image without a shell"),
             }
         }
-        let [program] = copied[..] else {
-            panic!("not one file but {copied:?}");
+        let [program, "/var/lib/chouette-iot"] = copied[..] else {
+            panic!("not the program and the directory of its queue but {copied:?}");
         };
         assert_eq!(started, format!("[\"{program}\"]"));
         let (user, group) = user.split_once(':').expect("USER with a group");

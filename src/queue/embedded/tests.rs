@@ -1,3 +1,5 @@
+//! The commands that the agent gives, and what it reads in the replies.
+
 use std::time::Duration;
 
 use super::*;
