@@ -156,6 +156,9 @@ fn the_watchdog_of_another_process_is_not_fed() {
     manager.wait_for("READY=1");
     push_gauge(&mut bench.redis.client(), "one", 1.0);
     assert!(arrives(&bench.intake, "one", SOON));
+    // The answer has come, too: what is told after the signal is the end.
+    let told_before = manager.wait_for("STATUS=metrics ");
+    assert!(told_before.ends_with("ok"), "{told_before}");
     agent.signal("TERM");
     assert_eq!(agent.wait(SOON), Some(0));
     let told = manager.rest();
