@@ -21,7 +21,7 @@
 //! | [`ingest`] | raw bytes → sample, or why not |
 //! | [`aggregate`] | samples → bucket → series, by one of the wrappers |
 //! | [`collect`] | the plugins that read the board |
-//! | [`queue`] | the queues in Redis: claim, store, take, acknowledge, expire |
+//! | [`queue`] | the queues in Redis: claim, store, take, acknowledge, expire; and the embedded one in its place |
 //! | [`release`] | wrapped records → batch → payload → outcome; back-off |
 //! | [`agent`] | what happens when: `(event, now)` → actions, without input or output |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
@@ -37,7 +37,7 @@
 //! 4. Nothing in the loop waits, and what takes long is cut into slices.
 //! 5. Bytes from outside never panic, and cost at most themselves. Everything has a bound in [`limits`],
 //!    and what a bound drops is counted in [`telemetry`].
-//! 6. A record leaves Redis only in the transaction that stores what became of it, or tells that it was
+//! 6. A record leaves its queue only in the transaction that stores what became of it, or tells that it was
 //!    dropped; a series or log only when Datadog has it.
 //! 7. No secret in a log line, an error, an address or a process list.
 
