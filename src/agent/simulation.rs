@@ -121,6 +121,7 @@ impl World {
                     this.timers.remove(&timer);
                 }
                 Action::Ask { .. } => panic!("there are no collectors"),
+                Action::Show { .. } => panic!("it is no dry run"),
                 Action::Exit(_) => panic!("nobody asked it to stop"),
             }
         }
