@@ -2,6 +2,7 @@
 //! each sample is stored exactly once, dropped and counted, or still waiting; and each log arrives at least once
 //! before it leaves its queue, or is dropped and counted.
 
+mod dry_run;
 mod host;
 mod intake;
 mod logs;
