@@ -54,7 +54,7 @@ impl World {
         let mut world = World {
             seed,
             random,
-            start: Instant::now(),
+            start: beginning().mono,
             elapsed: Duration::ZERO,
             clock_offset_s: 0.0,
             clock_offset_max_s: 0.0,
@@ -316,6 +316,11 @@ impl World {
         let excused = self.forgot && told < dropped || self.vague && self.hosts.len() > 1;
         assert!(exact || excused, "seed {seed}: {told} of {dropped} counted");
     }
+}
+
+/// When a simulation begins.
+fn beginning() -> Now {
+    Now { mono: Instant::now(), wall_s: START_S }
 }
 
 fn simulate(seeds: std::ops::Range<u64>, hosts: usize, crowded: bool) {

@@ -385,16 +385,3 @@ fn the_proxy_is_for_https_and_minds_the_exceptions() {
     }
     assert_eq!(config(&[]).proxy_for(&Url::parse("https://h").unwrap()), None);
 }
-
-#[test]
-fn a_dry_run_needs_no_key_but_all_else_to_be_right() {
-    let dry_run =
-        |vars: &[(&str, &str)]| Config::for_dry_run(vars.iter().copied(), Vec::new(), &file::no_files);
-    assert_eq!(dry_run(&[]).unwrap().api_key.expose(), "");
-    assert_eq!(dry_run(&[KEY]).unwrap(), config(&[]), "a key counts, and nothing else differs");
-    for wrong in [("API_KEY", "a b"), ("API_KEY_FILE", "/no/such/file"), ("AGGREGATE_INTERVAL", "0")] {
-        let found = dry_run(&[wrong]).unwrap_err();
-        let names: Vec<&str> = found.mistakes.iter().map(|mistake| mistake.variable).collect();
-        assert_eq!(names, [wrong.0]);
-    }
-}

@@ -1,10 +1,10 @@
 //! A dry run against the simulated Redis: what would be sent is shown, and nothing leaves a queue.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::host::agent_in;
 use super::redis::FakeRedis;
-use super::{Action, Agent, Event, Mode, Now, START_S, Stream, settings};
+use super::{Action, Agent, Event, Mode, Now, START_S, Stream, beginning, settings};
 use crate::queue::{Queue, RAW_METRICS, WRAPPED_LOGS, WRAPPED_METRICS};
 
 /// Series of the application that are neither too old nor unreadable: more than one batch.
@@ -14,7 +14,7 @@ const FRESH: usize = 9;
 struct Run {
     agent: Agent,
     redis: FakeRedis,
-    start: Instant,
+    now: Now,
     /// After how many replies the connection breaks.
     replies_left: usize,
     prints: bool,
@@ -49,7 +49,7 @@ impl Run {
         Run {
             agent: agent_in(Mode::DryRun, 1),
             redis,
-            start: Instant::now(),
+            now: beginning(),
             replies_left: usize::MAX,
             prints: true,
             shown: Vec::new(),
@@ -57,12 +57,8 @@ impl Run {
         }
     }
 
-    fn now(&self) -> Now {
-        Now { mono: self.start, wall_s: START_S }
-    }
-
     fn tell(&mut self, event: Event) {
-        let (now, mut actions) = (self.now(), Vec::new());
+        let (now, mut actions) = (self.now, Vec::new());
         self.agent.handle(event, now, &mut actions);
         self.carry_out(actions);
         while self.agent.has_work() {
