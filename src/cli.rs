@@ -1,4 +1,4 @@
-//! The command line: `chouette-iot [run] [--once] [--env-file PATH] | --help | --version`.
+//! The command line: `chouette-iot [run] [--once [--dry-run]] [--env-file PATH] | --help | --version`.
 //!
 //! Settings are variables, not options (see [`crate::config`]); options only say what to do once. Nothing is
 //! read or printed here: arguments go in, a [`Command`] or texts come out.
@@ -17,7 +17,7 @@ pub const EXIT_FAILURE: u8 = 1;
 /// Exit code: a mistake in the command line or the configuration; nothing was done.
 pub const EXIT_USAGE: u8 = 2;
 
-const OPTIONS: &[&str] = &["--once", "--env-file", "--help", "--version"];
+const OPTIONS: &[&str] = &["--once", "--dry-run", "--env-file", "--help", "--version"];
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Command {
     Run {
         /// Aggregate, collect and release once, and end.
         once: bool,
+        /// Print what would be sent, and keep it.
+        dry_run: bool,
         /// A file of variables.
         env_file: Option<PathBuf>,
     },
@@ -48,6 +50,8 @@ pub enum UsageError {
     UnexpectedValue(String),
     /// An option given twice.
     Repeated(&'static str),
+    /// `--dry-run` without `--once`: all of it would be printed again and again.
+    DryRunForEver,
 }
 
 /// Understands the arguments that follow the name of the program.
@@ -57,12 +61,13 @@ pub enum UsageError {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let args: Vec<OsString> = args.into_iter().collect();
     let mut parser = lexopt::Parser::from_args(args);
-    let (mut run, mut once, mut env_file) = (false, false, None);
+    let (mut run, mut once, mut dry_run, mut env_file) = (false, false, false, None);
     while let Some(arg) = parser.next().map_err(usage_error)? {
         match arg {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(Command::Help),
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => return Ok(Command::Version),
             lexopt::Arg::Long("once") => once = true,
+            lexopt::Arg::Long("dry-run") => dry_run = true,
             lexopt::Arg::Long("env-file") => {
                 let path = parser.value().map_err(usage_error)?;
                 if path.is_empty() {
@@ -76,7 +81,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
             other => return Err(usage_error(other.unexpected())),
         }
     }
-    Ok(Command::Run { once, env_file })
+    if dry_run && !once {
+        return Err(UsageError::DryRunForEver);
+    }
+    Ok(Command::Run { once, dry_run, env_file })
 }
 
 /// Name and version.
@@ -94,7 +102,7 @@ pub fn help_text() -> String {
         }
     };
     paragraph(ABOUT, &mut out);
-    out.push_str("\nUsage:\n  chouette-iot [run] [--once] [--env-file PATH]\n");
+    out.push_str("\nUsage:\n  chouette-iot [run] [--once [--dry-run]] [--env-file PATH]\n");
     out.push_str("  chouette-iot --help | --version\n");
     for (heading, entries) in
         [("Options:", OPTION_HELP), ("Signals:", SIGNAL_HELP), ("Exit codes:", EXIT_HELP)]
@@ -117,6 +125,11 @@ const OPTION_HELP: &[(&str, &str)] = &[
     (
         "--once",
         "Aggregate, collect and release once, then end. The exit code tells whether all was delivered.",
+    ),
+    (
+        "--dry-run",
+        "With --once: aggregate and collect as usual, but print each body that would be sent, one JSON line each, on \
+         standard output. At most one of each kind; all stays in Redis. Needs no API_KEY.",
     ),
     (
         "--env-file PATH",
@@ -181,6 +194,7 @@ impl fmt::Display for UsageError {
             UsageError::MissingValue(option) => write!(f, "option {option} needs a value"),
             UsageError::UnexpectedValue(option) => write!(f, "option {option} takes no value"),
             UsageError::Repeated(option) => write!(f, "option {option} is given twice"),
+            UsageError::DryRunForEver => write!(f, "option --dry-run works only together with --once"),
         }?;
         f.write_str(" (see chouette-iot --help)")
     }
@@ -199,7 +213,7 @@ mod tests {
 
     fn run(once: bool, env_file: Option<&str>) -> Result<Command, UsageError> {
         let env_file = env_file.map(PathBuf::from);
-        Ok(Command::Run { once, env_file })
+        Ok(Command::Run { once, dry_run: false, env_file })
     }
 
     #[test]
@@ -209,6 +223,10 @@ mod tests {
         assert_eq!(line("--once"), run(true, None));
         assert_eq!(line("run --once --env-file /etc/c.env"), run(true, Some("/etc/c.env")));
         assert_eq!(line("--env-file=c.env run"), run(false, Some("c.env")));
+        for dry_run in ["run --once --dry-run", "--dry-run --once"] {
+            let expected = Command::Run { once: true, dry_run: true, env_file: None };
+            assert_eq!(line(dry_run), Ok(expected), "{dry_run}");
+        }
         for help in ["--help", "-h", "run --help", "--once -h"] {
             assert_eq!(line(help), Ok(Command::Help), "{help}");
         }
@@ -223,6 +241,8 @@ mod tests {
         assert_eq!(line("--onec"), unknown("--onec", Some("--once")));
         assert_eq!(line("--env_file x"), unknown("--env_file", Some("--env-file")));
         assert_eq!(line("--verbose"), unknown("--verbose", None));
+        assert_eq!(line("--once --dryrun"), unknown("--dryrun", Some("--dry-run")));
+        assert_eq!(line("run --dry-run"), Err(UsageError::DryRunForEver));
         assert_eq!(line("-x"), unknown("-x", None));
         assert_eq!(line("start"), Err(UsageError::UnknownCommand("start".into())));
         assert_eq!(line("run run"), Err(UsageError::UnknownCommand("run".into())));
@@ -241,7 +261,7 @@ mod tests {
         let odd = || OsString::from_vec(vec![b'x', 0xff]);
         let args = [OsString::from("--env-file"), odd()];
         let env_file = Some(PathBuf::from(odd()));
-        assert_eq!(parse(args), Ok(Command::Run { once: false, env_file }));
+        assert_eq!(parse(args), Ok(Command::Run { once: false, dry_run: false, env_file }));
         assert!(matches!(parse([odd()]), Err(UsageError::UnknownCommand(_))));
         let option = OsString::from_vec(b"--\xff".to_vec());
         assert!(matches!(parse([option]), Err(UsageError::UnknownOption(..))));

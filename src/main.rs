@@ -22,7 +22,14 @@ fn main() -> ExitCode {
     let status = match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => print(&cli::help_text()),
         Ok(Command::Version) => print(&cli::version_text()),
-        Ok(Command::Run { once, env_file }) => run(once, env_file.as_deref()),
+        Ok(Command::Run { once, dry_run, env_file }) => {
+            let mode = match (once, dry_run) {
+                (_, true) => Mode::DryRun,
+                (true, _) => Mode::Once,
+                _ => Mode::Forever,
+            };
+            run(mode, env_file.as_deref())
+        }
         Err(error) => fail(&error),
     };
     ExitCode::from(status)
@@ -39,8 +46,8 @@ fn fail(error: &dyn std::fmt::Display) -> u8 {
     cli::EXIT_USAGE
 }
 
-fn run(once: bool, env_file: Option<&Path>) -> u8 {
-    let config = match read_config(env_file) {
+fn run(mode: Mode, env_file: Option<&Path>) -> u8 {
+    let config = match read_config(mode, env_file) {
         Ok(config) => config,
         Err(error) => return fail(&error),
     };
@@ -51,10 +58,9 @@ fn run(once: bool, env_file: Option<&Path>) -> u8 {
         Ok(parts) => parts,
         Err(error) => return fail(&error),
     };
-    announce(&config);
-    let mode = if once { Mode::Once } else { Mode::Forever };
+    announce(&config, mode);
     let env_file = env_file.map(PathBuf::from);
-    let mut reload = || reload(env_file.as_deref());
+    let mut reload = || reload(mode, env_file.as_deref());
     let ended = EventLoop::new(parts, mode, seed()).and_then(|mut event_loop| event_loop.run(&mut reload));
     ended.unwrap_or_else(|error| {
         log::error!("the loop failed: {error}");
@@ -62,15 +68,15 @@ fn run(once: bool, env_file: Option<&Path>) -> u8 {
     })
 }
 
-fn reload(env_file: Option<&Path>) -> Option<setup::Parts> {
-    let parts = read_config(env_file).and_then(|config| {
+fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {
+    let parts = read_config(mode, env_file).and_then(|config| {
         let parts = setup::parts(&config, seed()).map_err(|error| error.to_string())?;
         log::set_max_level(config.log_level);
         Ok((config, parts))
     });
     match parts {
         Ok((config, parts)) => {
-            announce(&config);
+            announce(&config, mode);
             Some(parts)
         }
         Err(error) => {
@@ -80,14 +86,17 @@ fn reload(env_file: Option<&Path>) -> Option<setup::Parts> {
     }
 }
 
-fn read_config(env_file: Option<&Path>) -> Result<Config, String> {
+fn read_config(mode: Mode, env_file: Option<&Path>) -> Result<Config, String> {
     let mut variables = Vec::new();
     if let Some(path) = env_file {
         let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
         variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    Config::from_env_and_file(std::env::vars_os(), variables, &read_named)
-        .map_err(|errors| errors.to_string())
+    let config = match mode {
+        Mode::DryRun => Config::for_dry_run(std::env::vars_os(), variables, &read_named),
+        _ => Config::from_env_and_file(std::env::vars_os(), variables, &read_named),
+    };
+    config.map_err(|errors| errors.to_string())
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
@@ -121,7 +130,7 @@ fn start_log(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-fn announce(config: &Config) {
+fn announce(config: &Config, mode: Mode) {
     for warning in &config.warnings {
         log::warn!("configuration: {warning}");
     }
@@ -130,6 +139,7 @@ fn announce(config: &Config) {
             let RedisTarget { address, db, .. } = &config.redis;
             format!("redis {address} database {db}")
         }
+        Storage::Embedded if mode == Mode::DryRun => "queue in memory".to_owned(),
         Storage::Embedded => format!("queue in memory and {}", config.spool.path),
     };
     let plugins = match &config.collector_plugins[..] {

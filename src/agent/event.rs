@@ -32,6 +32,9 @@ pub enum Event {
     Spool(Report),
     /// An intake answered the last [`Action::Post`] of its stream, or why it did not.
     Answered(Stream, Result<Answer, String>),
+    /// The last [`Action::Show`] of a stream was carried out. Where it could not be, that is told as an
+    /// [`Event::Answered`].
+    Shown(Stream),
     /// The reply to an [`Action::Ask`].
     Replied {
         /// Which collector asked.
@@ -67,6 +70,15 @@ pub enum Action {
     },
     /// Send a payload (zlib, or plain where the stream's form is) to the intake of its stream.
     Post(Stream, Vec<u8>),
+    /// Print a body instead of sending it.
+    Show {
+        /// Whose it is.
+        stream: Stream,
+        /// The body before compression: JSON.
+        text: Vec<u8>,
+        /// As many bytes would be sent.
+        compressed_bytes: usize,
+    },
     /// Fire a timer at a time; it replaces the same timer armed before.
     Arm(Timer, Instant),
     /// Forget a timer.
@@ -158,4 +170,6 @@ pub enum Mode {
     Forever,
     /// One capture, aggregation and release.
     Once,
+    /// The same, but what would be released is shown and kept: there is no [`Action::Post`].
+    DryRun,
 }

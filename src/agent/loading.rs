@@ -42,6 +42,8 @@ struct Values {
 /// The oldest keys of the queue.
 struct Listing {
     keys_max: usize,
+    /// Unix seconds; what is older is passed over.
+    oldest_s: f64,
     rank: usize,
     keys: KeyList,
     /// Hashes of `keys`. A record that is stored meanwhile moves those behind it to other ranks, so that one
@@ -68,6 +70,13 @@ impl Loading {
     pub fn from_queue(stream: Stream, cx: &Cx<'_>) -> Loading {
         let listing = Listing::new(stream.records_max(cx.settings));
         Loading::new(stream, Phase::Keys(listing), cx)
+    }
+
+    /// Leaves out the records of the queue that are older, in Unix seconds.
+    pub fn pass_over_before(&mut self, oldest_s: f64) {
+        if let Phase::Keys(listing) = &mut self.phase {
+            listing.oldest_s = oldest_s;
+        }
     }
 
     /// These records.
@@ -181,6 +190,7 @@ impl Listing {
     fn new(keys_max: usize) -> Listing {
         Listing {
             keys_max,
+            oldest_s: f64::NEG_INFINITY,
             rank: 0,
             keys: KeyList::default(),
             listed: HashSet::default(),
@@ -195,7 +205,7 @@ impl Listing {
         for at in 0..chunk.len() {
             // One that is too long to be named cannot be taken away either.
             let (Some(key), Some(score_s)) = (chunk.key(at), chunk.score_s(at)) else { continue };
-            if !self.listed.insert(self.listed.hasher().hash_one(key)) {
+            if score_s < self.oldest_s || !self.listed.insert(self.listed.hasher().hash_one(key)) {
                 continue;
             }
             let second = score_s.floor();

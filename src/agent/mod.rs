@@ -82,9 +82,9 @@ impl Agent {
             flusher: Flusher::default(),
             dogstatsd: Dogstatsd::default(),
             outbox: Outbox::default(),
-            releasers: PerStream::each(Releaser::new),
+            releasers: PerStream::each(|stream| Releaser::new(stream, mode == Mode::DryRun)),
             schedule: Schedule::new(&mut random),
-            once: (mode == Mode::Once).then(Once::default),
+            once: (mode != Mode::Forever).then(Once::default),
             leaving: None,
             shared: Shared::new(name, settings, random),
         }
@@ -108,6 +108,7 @@ impl Agent {
             Event::Answered(stream, answer) => {
                 self.releasers.of(stream).answered(answer, &mut self.shared.cx(now, actions));
             }
+            Event::Shown(stream) => self.releasers.of(stream).shown(),
             Event::Timer(timer) => self.fired(timer, now, actions),
             Event::ReleaseNow => {
                 log::info!("release asked for");

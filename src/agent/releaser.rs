@@ -11,6 +11,7 @@
 //! the queue still has what was not acknowledged.
 
 mod answer;
+mod dry_run;
 
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ use crate::release::{Backoff, KeyList, Payload, PayloadWriter};
 
 pub(super) struct Releaser {
     stream: Stream,
+    /// Whether batches are shown and kept.
+    is_dry_run: bool,
     run: u32,
     state: State,
     backoff: Backoff,
@@ -64,9 +67,10 @@ enum Then {
 }
 
 impl Releaser {
-    pub fn new(stream: Stream) -> Releaser {
+    pub fn new(stream: Stream, is_dry_run: bool) -> Releaser {
         Releaser {
             stream,
+            is_dry_run,
             run: 0,
             state: State::Idle,
             backoff: Backoff::new(RELEASE_BACKOFF_S),
@@ -224,12 +228,14 @@ impl Releaser {
             return;
         };
         if let Some(mut payload) = writer.write() {
+            if self.is_dry_run {
+                return self.show(payload, cx);
+            }
             if !cx.holding.may_release(cx.now.mono) {
                 // Another agent may be sending the same.
                 return self.give_up();
             }
             let body = std::mem::take(&mut payload.body);
-            payload.compressed_bytes = body.len();
             cx.actions.push(Action::Post(self.stream, body));
             self.state = State::Sending { payload, since: cx.now.mono, acknowledges: true };
         }
@@ -252,14 +258,17 @@ impl Releaser {
     }
 
     fn expire(&mut self, cx: &mut Cx<'_>) {
-        let cutoff_s = cx.now.wall_s - f64::from(self.stream.ttl_s(cx.settings));
         self.state = State::Expiring;
+        let cutoff_s = self.stream.cutoff_s(cx.now.wall_s, cx.settings);
         self.ask(queue::expired_keys(self.stream.queue(), cutoff_s, CHUNK_KEYS), cx);
     }
 
     fn found_expired(&mut self, mut replies: Replies, cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let expired = queue::listed(&mut replies)?;
-        if expired.keys().next().is_none() {
+        let none = expired.keys().next().is_none();
+        if self.is_dry_run {
+            self.load_fresh(none, cx);
+        } else if none {
             self.load(Loading::from_queue(self.stream, cx), cx);
         } else {
             let keys = one_by_one(expired.keys());
@@ -293,7 +302,9 @@ impl Releaser {
         self.more |= more;
         let empty = batch.is_empty();
         let writer = Box::new(batch.into_writer());
-        if !unusable.is_empty() {
+        if self.is_dry_run {
+            self.write_text(writer, empty);
+        } else if !unusable.is_empty() {
             let then = if empty { Then::NextPart } else { Then::Write(writer) };
             self.remove(unusable, Why::Unusable(reasons), then, cx);
         } else if empty {

@@ -2,6 +2,7 @@
 //! each sample is stored exactly once, dropped and counted, or still waiting; and each log arrives at least once
 //! before it leaves its queue, or is dropped and counted.
 
+mod dry_run;
 mod host;
 mod intake;
 mod logs;
@@ -53,7 +54,7 @@ impl World {
         let mut world = World {
             seed,
             random,
-            start: Instant::now(),
+            start: beginning().mono,
             elapsed: Duration::ZERO,
             clock_offset_s: 0.0,
             clock_offset_max_s: 0.0,
@@ -121,6 +122,7 @@ impl World {
                     this.timers.remove(&timer);
                 }
                 Action::Ask { .. } => panic!("there are no collectors"),
+                Action::Show { .. } => panic!("it is no dry run"),
                 Action::Exit(_) => panic!("nobody asked it to stop"),
             }
         }
@@ -314,6 +316,11 @@ impl World {
         let excused = self.forgot && told < dropped || self.vague && self.hosts.len() > 1;
         assert!(exact || excused, "seed {seed}: {told} of {dropped} counted");
     }
+}
+
+/// When a simulation begins.
+fn beginning() -> Now {
+    Now { mono: Instant::now(), wall_s: START_S }
 }
 
 fn simulate(seeds: std::ops::Range<u64>, hosts: usize, crowded: bool) {

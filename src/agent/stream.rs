@@ -163,6 +163,11 @@ impl Stream {
         }
     }
 
+    /// A record that is older, in Unix seconds, is dropped unsent.
+    pub(super) fn cutoff_s(self, now_s: f64, settings: &Settings) -> f64 {
+        now_s - f64::from(self.ttl_s(settings))
+    }
+
     /// Most records in one request.
     pub(super) fn records_max(self, settings: &Settings) -> usize {
         match self {

@@ -154,4 +154,19 @@ mod tests {
         let with_datadogs = [("API_KEY_FILE", "/run/key"), ("DD_API_KEY", "x")];
         assert!(config(&with_datadogs, &[("/run/key", b"k")]).unwrap().warnings.is_empty());
     }
+
+    #[test]
+    fn a_dry_run_needs_no_key_but_all_else_to_be_right() {
+        let read = |_: &str| Ok(KEY.1.into());
+        let dry_run = |vars: &[(&str, &str)]| Config::for_dry_run(vars.iter().copied(), Vec::new(), &read);
+        assert_eq!(dry_run(&[]).unwrap().api_key.expose(), "");
+        for vars in [KEY, ("API_KEY_FILE", "/run/key")] {
+            assert_eq!(dry_run(&[vars]), config(&[KEY], &[]), "with a key, nothing differs");
+        }
+        for wrong in [("API_KEY", "a b"), ("AGGREGATE_INTERVAL", "0"), ("REDIS_USERNAME", "u")] {
+            let found = dry_run(&[wrong]).unwrap_err();
+            let names: Vec<&str> = found.mistakes.iter().map(|mistake| mistake.variable).collect();
+            assert_eq!(names, [wrong.0]);
+        }
+    }
 }

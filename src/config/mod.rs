@@ -45,7 +45,7 @@ use crate::protocol::url::Url;
 /// What the agent is to do, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Datadog's key, fit to stand in a header.
+    /// Datadog's key, fit to stand in a header; empty where a dry run was given none.
     pub api_key: Secret,
     /// `key:value` tags put on every series and log.
     pub global_tags: Vec<String>,
@@ -160,7 +160,7 @@ impl Config {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        resolve::resolve(&[resolve::Layer::new(vars)], &file::no_files)
+        resolve::resolve(&[resolve::Layer::new(vars)], None, &file::no_files)
     }
 
     /// As [`Config::from_vars`], with the variables of a file for what the environment does not set, and with
@@ -177,7 +177,24 @@ impl Config {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        resolve::resolve(&[resolve::Layer::new(env), resolve::Layer::new(file)], read)
+        resolve::resolve(&[resolve::Layer::new(env), resolve::Layer::new(file)], None, read)
+    }
+
+    /// As [`Config::from_env_and_file`], where nothing is sent: no key is needed.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake there is.
+    pub fn for_dry_run<K, V>(
+        env: impl IntoIterator<Item = (K, V)>,
+        file: Vec<(String, String)>,
+        read: file::ReadFile,
+    ) -> Result<Config, ConfigErrors>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let layers = [resolve::Layer::new(env), resolve::Layer::new(file)];
+        resolve::resolve(&layers, Some(Secret::new("")), read)
     }
 
     /// The proxy to reach `url` through. As everywhere, `HTTPS_PROXY` is for `https` only.

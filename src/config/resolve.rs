@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use super::draft::Draft;
 use super::error::ValueError;
 use super::file::{ReadFile, no_files};
-use super::secret::shown;
+use super::secret::{Secret, shown};
 use super::table::VARIABLES;
 use super::variable::{Kind, Preset, Variable};
 use super::{Config, ConfigErrors, Mistake, near};
@@ -45,9 +45,10 @@ impl Layer {
     }
 }
 
-/// Reads the configuration from sources, the first of which counts most, and from the files they name.
-pub fn resolve(layers: &[Layer], read: ReadFile) -> Result<Config, ConfigErrors> {
-    let mut draft = Draft::blank();
+/// Reads the configuration from sources, the first of which counts most, and from the files they name. A key that
+/// none of them sets is `key`.
+pub fn resolve(layers: &[Layer], key: Option<Secret>, read: ReadFile) -> Result<Config, ConfigErrors> {
+    let mut draft = Draft { api_key: key, ..Draft::blank() };
     let mut mistakes = Vec::new();
     for variable in VARIABLES {
         let outcome = match find(variable, layers) {

@@ -26,11 +26,11 @@ const ZLIB: i32 = 15;
 /// A finished body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// zlib, unless its form goes as it is.
+    /// zlib, unless its form goes as it is or [`PayloadWriter::keep_text`] was asked for.
     pub body: Vec<u8>,
     /// Bytes before compression.
     pub raw_bytes: usize,
-    /// Bytes of `body`, known when it is finished.
+    /// Bytes that are sent.
     pub compressed_bytes: usize,
     /// Series or log entries in the body.
     pub items: usize,
@@ -68,6 +68,7 @@ pub struct PayloadWriter {
     source: Box<dyn Source>,
     /// None where the body goes as it is.
     compressor: Option<Box<CompressorOxide>>,
+    keeps_text: bool,
     text: Vec<u8>,
     /// How much of `text` is compressed.
     done: usize,
@@ -82,13 +83,19 @@ impl PayloadWriter {
         let probes = PROBES.iter().find(|(bytes_max, _)| text_bytes <= *bytes_max);
         let flags = create_comp_flags_from_zip_params(LEVEL, ZLIB, 0) & !PROBES_MASK;
         let flags = flags | probes.map_or(0, |(_, probes)| *probes);
-        let compressor = Box::new(CompressorOxide::new(flags));
-        PayloadWriter { source, compressor: Some(compressor), text: Vec::new(), done: 0, more: true, payload }
+        let compressor = Some(Box::new(CompressorOxide::new(flags)));
+        PayloadWriter { compressor, ..PayloadWriter::plain(source, payload) }
     }
 
     /// The same for a body that is not compressed.
     pub(super) fn plain(source: Box<dyn Source>, payload: Payload) -> PayloadWriter {
-        PayloadWriter { source, compressor: None, text: Vec::new(), done: 0, more: true, payload }
+        let (text, keeps_text) = (Vec::new(), false);
+        PayloadWriter { source, compressor: None, keeps_text, text, done: 0, more: true, payload }
+    }
+
+    /// Makes the body what was to be compressed; how many bytes that would be sent as is counted all the same.
+    pub fn keep_text(&mut self) {
+        self.keeps_text = true;
     }
 
     /// Does one slice of the work; gives the payload when it is finished, `None` while there is more to do.
@@ -106,15 +113,22 @@ impl PayloadWriter {
         let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
         let is_last = !self.more && end == self.text.len();
         let slice = self.text.get(self.done..end).unwrap_or_default();
-        let body = &mut self.payload.body;
+        let Payload { body, compressed_bytes, .. } = &mut self.payload;
+        let keeps_text = self.keeps_text;
         let flush = if is_last { TDEFLFlush::Finish } else { TDEFLFlush::None };
         // The callback never refuses, and the flags are valid: all input is consumed.
         match &mut self.compressor {
             Some(compressor) => drop(compress_to_output(compressor, slice, flush, |bytes| {
-                body.extend_from_slice(bytes);
+                *compressed_bytes += bytes.len();
+                if !keeps_text {
+                    body.extend_from_slice(bytes);
+                }
                 true
             })),
-            None => body.extend_from_slice(slice),
+            None => *compressed_bytes += slice.len(),
+        }
+        if keeps_text || self.compressor.is_none() {
+            body.extend_from_slice(slice);
         }
         self.done = end;
         is_last.then(|| std::mem::take(&mut self.payload))

@@ -65,11 +65,13 @@ impl EventLoop {
         // A single run flushes once, and ends by itself.
         let notifier = match mode {
             Mode::Forever => Notifier::from_env(now),
-            Mode::Once => Notifier::silent(now),
+            Mode::Once | Mode::DryRun => Notifier::silent(now),
         };
         let (queues, place): (Box<dyn QueueLink>, _) = match queues {
             Queues::Redis(link) => (link, None),
-            Queues::Embedded(place) => {
+            Queues::Embedded(mut place) => {
+                // The files are those of the agent that runs, perhaps.
+                place.path = place.path.filter(|_| mode != Mode::DryRun);
                 // A file's number is all it is for.
                 (Box::new(EmbeddedLink::new(place.clone(), SPOOL, now, seed as u32)), Some(place))
             }
@@ -80,7 +82,7 @@ impl EventLoop {
             Mode::Forever => {
                 Datagrams::open(&datagrams, poll.registry(), DATAGRAMS).map_err(io::Error::other)?
             }
-            Mode::Once => Datagrams::none(),
+            Mode::Once | Mode::DryRun => Datagrams::none(),
         };
         Ok(EventLoop {
             poll,
@@ -309,13 +311,19 @@ impl EventLoop {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
-        let (mut queue_events, mut plugin_events) = (Vec::new(), Vec::new());
+        let (mut queue_events, mut plugin_events, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         let mut asked = false;
         for action in actions {
             let now = clock::now().mono;
             match action {
                 Action::Redis(request) => self.queues.send(&request, now, &mut queue_events),
                 Action::Post(stream, body) => self.post(stream, body, now),
+                Action::Show { stream, text, compressed_bytes } => {
+                    shown.push(match self.outlets.of(stream).show(stream, text, compressed_bytes) {
+                        Ok(()) => Event::Shown(stream),
+                        Err(error) => Event::Answered(stream, Err(format!("standard output: {error}"))),
+                    });
+                }
                 Action::Ask { collector, ticket, question } => {
                     self.plugins.ask(collector, ticket, question, now, &mut plugin_events);
                     asked = true;
@@ -326,7 +334,7 @@ impl EventLoop {
             }
         }
         self.tell_of_queues(queue_events);
-        plugin_events.into_iter().for_each(|event| self.tell(event));
+        plugin_events.into_iter().chain(shown).for_each(|event| self.tell(event));
         if asked {
             self.drive_plugins(true);
         }

@@ -1,5 +1,6 @@
 //! One stream's way out: its intake, and the connection to it. Without anything to send there is none.
 
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
@@ -7,7 +8,7 @@ use mio::{Registry, Token};
 use super::clock;
 use super::http_client::{ExchangeLimits, HttpClient};
 use super::setup::Intake;
-use crate::agent::Answer;
+use crate::agent::{Answer, Stream};
 use crate::limits::{SLOWEST_LINK_BYTES_PER_S, TRANSFER_S_MAX};
 use crate::protocol::http::{Response, RetryAfter};
 
@@ -48,6 +49,21 @@ impl Outlet {
         started.err().map(|failure| Err(failure.to_string()))
     }
 
+    /// Prints a body that is not sent, as one line. It waits for whoever reads it: a dry run has nothing else to do.
+    ///
+    /// # Errors
+    /// Standard output cannot be written. A reader that has seen enough, as `head`, is no failure.
+    pub fn show(&self, stream: Stream, mut text: Vec<u8>, compressed_bytes: usize) -> io::Result<()> {
+        let (name, bytes, address) = (stream.name(), text.len(), self.intake.address());
+        log::info!("dry run: {name}, {bytes} bytes, {compressed_bytes} compressed, not sent to {address}");
+        make_one_line(&mut text);
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(&text).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+
     /// Goes on where the connection is ready or something is due.
     pub fn drive(&mut self, ready: bool, registry: &Registry) -> Option<Outcome> {
         let now = clock::now().mono;
@@ -82,6 +98,13 @@ fn limits_for(body_bytes: usize) -> ExchangeLimits {
         total_s: limits.total_s + transfer_s,
         ..limits
     }
+}
+
+/// Ends JSON with a line break, its only one. Those that an application has put between the tokens of a log become
+/// blanks; inside a string there are none.
+fn make_one_line(text: &mut Vec<u8>) {
+    text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    text.push(b'\n');
 }
 
 fn answer_of(response: Response, secrets: &[String]) -> Answer {
@@ -122,6 +145,13 @@ mod tests {
         assert_eq!(limits_for(body_bytes).total_s, usual.total_s + 50);
         assert_eq!(limits_for(body_bytes).reused_first_byte_s, usual.reused_first_byte_s + 50);
         assert_eq!(limits_for(usize::MAX).total_s, usual.total_s + TRANSFER_S_MAX);
+    }
+
+    #[test]
+    fn a_body_is_shown_on_one_line() {
+        let mut text = b"[{\"message\":{\r\n\"a\":\"\\n\"}}]".to_vec();
+        make_one_line(&mut text);
+        assert_eq!(text, b"[{\"message\":{  \"a\":\"\\n\"}}]\n");
     }
 
     #[test]

@@ -246,6 +246,11 @@ impl Intake {
         }
     }
 
+    /// Where it is, for a log line.
+    pub fn address(&self) -> String {
+        Url { path: self.path.clone(), ..self.url.clone() }.to_string()
+    }
+
     /// A request with this body: zlib, unless the stream's form is plain.
     pub fn request(&self, body: Vec<u8>) -> HttpRequest {
         let request = HttpRequest::post(&self.url.authority(), &self.path, body)

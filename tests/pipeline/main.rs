@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod container;
+mod dry_run;
 mod exactly_once;
 mod idle;
 mod links;

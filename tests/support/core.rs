@@ -129,6 +129,7 @@ impl Core {
                     Action::Disarm(timer) => drop(self.timers.remove(&timer)),
                     Action::Exit(status) => self.exit = Some(status),
                     Action::Ask { .. } => panic!("no collector here asks"),
+                    Action::Show { .. } => panic!("it is no dry run"),
                 }
             }
         }

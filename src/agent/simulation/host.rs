@@ -71,5 +71,9 @@ pub fn settings() -> Settings {
 }
 
 pub fn agent(seed: u64) -> Agent {
-    Agent::new(format!("agent-{seed:x}"), settings(), Vec::new(), Box::new(NoFiles), Mode::Forever, seed)
+    agent_in(Mode::Forever, seed)
+}
+
+pub fn agent_in(mode: Mode, seed: u64) -> Agent {
+    Agent::new(format!("agent-{seed:x}"), settings(), Vec::new(), Box::new(NoFiles), mode, seed)
 }

@@ -190,6 +190,23 @@ fn a_batch_is_full_when_its_bytes_are_and_keeps_what_it_has() {
 }
 
 #[test]
+fn the_text_that_is_kept_is_what_would_have_been_compressed() {
+    let make = || {
+        let mut batch = batch();
+        for i in 0..500 {
+            batch.add(b"key", record(&format!("app.{i}"), "gauge", "1", "2").as_bytes()).unwrap();
+        }
+        batch
+    };
+    let (sent, text) = body(make());
+    let mut writer = Box::new(make()).into_writer();
+    writer.keep_text();
+    let kept = std::iter::from_fn(|| Some(writer.write())).flatten().next().unwrap();
+    assert_eq!((kept.compressed_bytes, sent.compressed_bytes), (sent.body.len(), sent.body.len()));
+    assert_eq!((kept.raw_bytes, String::from_utf8(kept.body).unwrap()), (text.len(), text));
+}
+
+#[test]
 fn a_body_of_many_series_is_written_in_slices_and_reads_back() {
     let mut batch = batch();
     let count = 3_000;
