@@ -1,4 +1,4 @@
-//! The table of variables as text: for `--help`, and for README.md.
+//! The table of variables as text: for `--help`, and for CONFIGURATION.md.
 
 use super::table::VARIABLES;
 use super::variable::{Preset, Topic, Variable};
@@ -55,7 +55,7 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The table of README.md.
+/// The table of CONFIGURATION.md.
 pub fn markdown_table() -> String {
     let mut out = String::from("| Variable | Default | Accepted | What it is for |\n|---|---|---|---|\n");
     for variable in VARIABLES {
@@ -107,16 +107,16 @@ fn heading(topic: Topic) -> &'static str {
 mod tests {
     use super::*;
 
-    const README: &str = include_str!("../../README.md");
+    const DOCUMENT: &str = include_str!("../../CONFIGURATION.md");
     const BEGIN: &str = "<!-- configuration: begin (made from src/config/table.rs; a test compares) -->\n";
     const END: &str = "<!-- configuration: end -->";
 
     #[test]
-    fn the_table_of_the_readme_is_the_table_of_the_code() {
-        let (_, rest) = README.split_once(BEGIN).expect("begin marker");
+    fn the_table_of_the_document_is_the_table_of_the_code() {
+        let (_, rest) = DOCUMENT.split_once(BEGIN).expect("begin marker");
         let (found, _) = rest.split_once(END).expect("end marker");
         let expected = format!("\n{}\n", markdown_table());
-        assert!(found == expected, "put this between the markers of README.md:\n{expected}");
+        assert!(found == expected, "put this between the markers of CONFIGURATION.md:\n{expected}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The configuration: environment variables, and a file of such.
 //!
 //! Everything about a variable stands in its row of [`table::VARIABLES`]: names, default, bounds, help and what
-//! it sets. The help text and the table in README.md are made from the rows, and a default is the text of the
+//! it sets. The help text and the table in CONFIGURATION.md are made from the rows, and a default is the text of the
 //! row put through the same check as anybody's value. A new variable is a field of [`Config`] and a row.
 //!
 //! Example: `API_KEY=… AGGREGATE_INTERVAL=10 GLOBAL_TAGS='["room:shed"]'`. Names count in any case (the spelling

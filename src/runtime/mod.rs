@@ -1,11 +1,10 @@
 //! The shell around the agent: the only place with mio, sockets, processes, files and clocks.
 //!
-//! [`event_loop`] is the one loop. [`redis_link`] keeps the connection to Redis, [`http_client`] one to a
-//! server; both stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
-//! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. [`spool`] writes what the embedded queue is not to lose. An
-//! [`outlet`] is the way to an intake. [`notify`] tells the service manager how it goes. [`setup`] makes all of it from
-//! the configuration.
-//! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
+//! [`event_loop`] is the one loop. A [`queue_link`] is its way to the queues: [`redis_link`] keeps the connection to
+//! Redis, [`spool`] has the embedded queue and writes what that is not to lose. [`http_client`] keeps a connection to a
+//! server; it and Redis' stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
+//! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake.
+//! [`notify`] tells the service manager how it goes. [`setup`] makes all of it from the configuration. [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
