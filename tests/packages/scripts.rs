@@ -34,7 +34,8 @@ fn the_metadata_of_the_deb_names_files_that_are_there() {
     let manifest = std::fs::read_to_string(repository("Cargo.toml")).unwrap();
     let (_, metadata) = manifest.split_once("[package.metadata.deb]").unwrap();
     let quoted = metadata.split('"').skip(1).step_by(2);
-    let files: Vec<&str> = quoted.filter(|text| text.starts_with("cross/") || text.ends_with(".md")).collect();
+    let files: Vec<&str> =
+        quoted.filter(|text| text.starts_with("cross/") || text.ends_with(".md")).collect();
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         assert!(repository(file).exists(), "{file}");
