@@ -46,7 +46,7 @@ fn the_life_of_a_service_on_busybox() {
     board.expect(3, &format!("{SERVICE} status"));
 
     board.append("etc/chouette-iot.env", &settings(&bench.env()));
-    board.append("etc/chouette-iot.env", "HOST=first\n");
+    board.append("etc/chouette-iot.env", "HOST=first\nDOGSTATSD_SOCKET=/var/run/chouette-iot/dsd.socket\n");
     let started = Instant::now();
     board.expect(0, &format!("{SERVICE} start"));
     figure(
@@ -63,6 +63,10 @@ fn the_life_of_a_service_on_busybox() {
     let owner = board.expect(0, &format!("stat -c %U /proc/{first}"));
     assert_eq!(owner, "chouette-iot", "it should not run as root");
     assert_eq!(board.expect(0, "stat -c '%a %U' /etc/chouette-iot.env"), "600 chouette-iot");
+
+    // Every application gets to the socket, and has no other rights there.
+    let stat = "stat -c '%a %U' /var/run/chouette-iot /var/run/chouette-iot/dsd.socket";
+    assert_eq!(board.expect(0, stat), "755 chouette-iot\n722 chouette-iot");
 
     let mut client = bench.redis.client();
     push_gauge(&mut client, "one", 1.0);

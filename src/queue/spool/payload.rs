@@ -8,7 +8,8 @@
 //! | 4 copy of a removal | its ranges alone: what was removed stays so when the removal itself is damaged |
 //! | 5 delivered points | batches, each after its length: 4; takes the place of all before |
 //!
-//! A range of offsets removes the records whose frames begin in it.
+//! A range of offsets removes the records whose frames begin in it. A range of a later file than the one it stands in
+//! counts for nothing: that file was not there yet.
 
 use std::ops::Range;
 
@@ -116,7 +117,7 @@ pub(super) fn read(segment: u32, bytes: &[u8]) -> Contents<'_> {
             TOLD => record(frame.offset, frame.payload).map(|record| told.push(record)),
             REMOVAL | REMOVAL_COPY => {
                 contents.records.append(&mut told);
-                removal(frame.kind, frame.payload, &mut contents)
+                removal(segment, frame.kind, frame.payload, &mut contents)
             }
             DELIVERED => batches(frame.payload).map(|all| {
                 contents.delivered.push(DeliveredPoints::All(all));
@@ -141,7 +142,7 @@ fn record(offset: u32, payload: &[u8]) -> Option<Record<'_>> {
     Some(Record { offset, queue: *queue, score_s: f64::from_le_bytes(*score), key, value })
 }
 
-fn removal<'a>(kind: u8, payload: &'a [u8], contents: &mut Contents<'a>) -> Option<()> {
+fn removal<'a>(file: u32, kind: u8, payload: &'a [u8], contents: &mut Contents<'a>) -> Option<()> {
     let (kept, payload) = match kind {
         REMOVAL => number(payload)?,
         _ => (0, payload),
@@ -153,7 +154,9 @@ fn removal<'a>(kind: u8, payload: &'a [u8], contents: &mut Contents<'a>) -> Opti
         let (segment, range) = number(range)?;
         let (start, range) = number(range)?;
         let (end, _) = number(range)?;
-        contents.removed.push(Removed { segment, offsets: start..end });
+        if segment <= file {
+            contents.removed.push(Removed { segment, offsets: start..end });
+        }
     }
     if !batch.is_empty() {
         contents.delivered.push(DeliveredPoints::More(batch, kept as usize));
@@ -199,6 +202,15 @@ mod tests {
         let all = DeliveredPoints::All(vec![b"a", b"", b"bc"]);
         assert_eq!(contents.delivered, [DeliveredPoints::More(b"12345678", 4), all]);
         assert_eq!((contents.damaged, contents.torn), (0, false));
+    }
+
+    #[test]
+    fn a_removal_cannot_be_of_what_comes_after_it() {
+        let mut writer = Writer::new(3, 0);
+        let removed = [2, 3, 4].map(|segment| Removed { segment, offsets: 0..90 });
+        write_removal(&mut writer, &removed, None);
+        let bytes = writer.into_bytes();
+        assert_eq!(read(3, &bytes).removed, [&removed[..2], &removed[..2]].concat(), "and the copy");
     }
 
     #[test]

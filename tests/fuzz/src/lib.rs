@@ -21,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     ("record", records::record),
     ("wrapped", payloads::wrapped),
     ("log", payloads::log),
+    ("forwarded", payloads::forwarded),
     ("redis_replies", redis::redis_replies),
     ("dramatiq", collectors::dramatiq),
     ("tegrastats", collectors::tegrastats),

@@ -1,11 +1,13 @@
-//! Wrapped metrics and log records, a line each, on their way into a request.
+//! Wrapped metrics, logs and records that are forwarded, a line each, on their way into a request.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chouette_iot::limits::LOG_ENTRY_BYTES_MAX;
+use chouette_iot::metric::Tags;
 use chouette_iot::metric::json::Reader;
+use chouette_iot::release::forwarded::{CHECKS, DISTRIBUTIONS, EVENTS, ForwardedBatch};
 use chouette_iot::release::{Batch, Common, Delivered, Fit, LogBatch, Payload, SeriesBatch};
 use miniserde::json;
 use miniz_oxide::inflate::decompress_to_vec_zlib;
@@ -21,7 +23,15 @@ fn common() -> Common {
 }
 
 /// Adds each line; gives the finished payload and its text.
-fn fill<B: Batch + 'static>(mut batch: Box<B>, data: &[u8]) -> (Payload, Vec<u8>) {
+fn fill<B: Batch + 'static>(batch: Box<B>, data: &[u8]) -> (Payload, Vec<u8>) {
+    let payload = filled(batch, data);
+    let text = decompress_to_vec_zlib(&payload.body).expect("zlib");
+    assert_eq!(text.len(), payload.raw_bytes);
+    (payload, text)
+}
+
+/// Adds each line; gives the finished payload.
+fn filled<B: Batch + 'static>(mut batch: Box<B>, data: &[u8]) -> Payload {
     let mut taken = Vec::new();
     for (number, raw) in data.split(|byte| *byte == b'\n').enumerate().take(RECORDS_MAX) {
         let key = format!("key-{number}");
@@ -43,9 +53,7 @@ fn fill<B: Batch + 'static>(mut batch: Box<B>, data: &[u8]) -> (Payload, Vec<u8>
     keys.sort_unstable();
     taken.sort_unstable();
     assert_eq!(keys, taken, "what is acknowledged is what was taken");
-    let text = decompress_to_vec_zlib(&payload.body).expect("zlib");
-    assert_eq!(text.len(), payload.raw_bytes);
-    (payload, text)
+    payload
 }
 
 /// What [`super::TARGETS`] calls `wrapped`.
@@ -118,6 +126,58 @@ pub fn log(data: &[u8]) {
             "changed when sent again"
         );
     }
+}
+
+/// What [`super::TARGETS`] calls `forwarded`.
+pub fn forwarded(data: &[u8]) {
+    let batch = |form| Box::new(ForwardedBatch::new(form, common()));
+    let plain = |form| {
+        let payload = filled(batch(form), data);
+        let text = payload.body.clone();
+        (payload, text)
+    };
+    let (distributions, events, checks) = (fill(batch(&DISTRIBUTIONS), data), plain(&EVENTS), plain(&CHECKS));
+    assert!(events.0.items <= 1, "one event to a request");
+    for ((payload, text), before, after, host) in [
+        (distributions, "{\"series\":[", "]}", "host"),
+        (events, "", "", "host"),
+        (checks, "[", "]", "host_name"),
+    ] {
+        assert_eq!(text.len(), payload.raw_bytes);
+        if payload.items == 0 {
+            continue;
+        }
+        let text = std::str::from_utf8(&text).expect("UTF-8");
+        let records = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).expect("its form");
+        let list = format!("[{records}]");
+        let mut reader = Reader::new(&list);
+        let mut count = 0;
+        reader.enter_list().expect("a list");
+        while reader.next_element().expect("JSON") {
+            count += 1;
+            check_record(reader.raw().expect("JSON"), host);
+        }
+        reader.end().expect("JSON");
+        assert_eq!(count, payload.items);
+    }
+}
+
+fn check_record(record: &str, host: &str) {
+    let mut reader = Reader::new(record);
+    reader.enter_object().expect("an object");
+    let (mut tags, mut hosts) = (Vec::new(), 0);
+    while let Some(key) = reader.next_key().expect("JSON") {
+        hosts += usize::from(key == host);
+        match &*key {
+            "tags" => tags.push(reader.raw().expect("JSON")),
+            _ => reader.skip().expect("JSON"),
+        }
+    }
+    assert!(hosts > 0, "a record without a host");
+    let [tags] = tags[..] else { panic!("tags more than once: {tags:?}") };
+    let strings: Vec<_> = Tags::from_canonical(tags).iter().map(String::from).collect();
+    assert_eq!(Tags::from_strings(&strings).as_str(), tags, "tags that are not canonical");
+    assert!(strings.iter().any(|tag| tag == TAG), "{tags}");
 }
 
 /// The entries of a body, which is a list and strict JSON.
