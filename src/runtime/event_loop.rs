@@ -139,8 +139,11 @@ impl EventLoop {
     /// What is in memory alone is written before the end.
     fn save(&mut self, events: &mut Events) -> io::Result<()> {
         self.queues.save(clock::now().mono);
-        while !self.queues.is_saved(clock::now().mono) {
+        loop {
             self.drive_queues(true);
+            if self.queues.is_saved(clock::now().mono) {
+                return Ok(());
+            }
             let deadline = self.queues.deadline().filter(|_| !self.queues.has_more());
             let wait = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(clock::now().mono));
             match self.poll.poll(events, Some(wait)) {
@@ -148,7 +151,6 @@ impl EventLoop {
                 result => result?,
             }
         }
-        Ok(())
     }
 
     fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {

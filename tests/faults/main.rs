@@ -8,6 +8,7 @@ mod answers;
 mod bounds;
 mod clock;
 mod crash;
+mod embedded;
 mod lease;
 mod outage;
 mod poison;

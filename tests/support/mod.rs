@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod agent;
+pub mod alone;
 pub mod application;
 pub mod behaviour;
 pub mod bench;

@@ -262,6 +262,8 @@ impl<T> Spool<T> {
 
     fn has_deleted(&mut self, number: u32) {
         self.segments.remove(&number);
+        // It may have been the one that told of them.
+        self.delivered_saved = false;
         if self.tail == Some(number) {
             self.tail = None;
         }

@@ -285,6 +285,10 @@ impl<T> Spool<T> {
         }
         self.arrivals += 1;
         let rank = Rank::new(entry.score_s, self.arrivals);
+        if self.saving {
+            // The last word goes on: what waits for it must not wait for another one.
+            self.lane(queue).spill_to = self.arrivals + 1;
+        }
         let memory = &mut self.lane(queue).memory;
         if memory.find(entry.key.as_bytes()).is_none() {
             memory.insert(rank, entry.key.as_bytes(), &entry.json, Saved::No);

@@ -6,6 +6,8 @@ mod bounds;
 mod cuts;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod saving;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

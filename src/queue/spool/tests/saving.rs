@@ -1,0 +1,39 @@
+//! The last word before the end.
+
+use super::*;
+
+#[test]
+fn what_is_stored_while_it_saves_is_saved_too() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..10));
+    rig.spool.ask(1, Ask::Save, rig.now);
+    let operation = rig.spool.take_operation().expect("a write");
+    // What the agent still has to say, and waits for behind the last word.
+    rig.spool.ask(2, Ask::Store(QueueName::Metrics, entries(10..20)), rig.now);
+    rig.spool.ask(3, Ask::Size(QueueName::Metrics), rig.now);
+    assert_eq!(rig.spool.take_answer(), Some((2, Answer::Stored)));
+    let outcome = rig.disk.carry_out(&operation);
+    rig.spool.done(outcome, rig.now);
+    rig.settle();
+    assert_eq!(rig.spool.take_answer(), Some((1, Answer::Saved(true))));
+    assert_eq!(rig.spool.take_answer(), Some((3, Answer::Size(20))));
+    let mut rig = Rig::on(rig.disk, settings(1 << 20));
+    assert_eq!(rig.size(QueueName::Metrics), 20);
+}
+
+#[test]
+fn delivered_points_outlive_the_file_that_told_of_them() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..1));
+    let keys = rig.keys(QueueName::Metrics);
+    let delivered = Some((b"12345678".to_vec(), 2));
+    rig.ask(Ask::Remove(QueueName::Metrics, keys, Trace { told: Vec::new(), delivered }));
+    // A few short lives, of which none delivers anything.
+    for _ in 0..3 {
+        assert_eq!(rig.ask(Ask::Save), Answer::Saved(true));
+        assert!(!rig.disk.files.is_empty());
+        rig = Rig::on(rig.disk, settings(1 << 20));
+        assert!(rig.disk.files.is_empty(), "nothing waits");
+        assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(vec![b"12345678".to_vec()]));
+    }
+}
