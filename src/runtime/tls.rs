@@ -7,6 +7,8 @@
 //!
 //! The files are read when the settings are made, at the start; nothing here runs in the loop.
 
+mod provider;
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -14,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::limits::{PEM_BYTES_MAX, TLS_SESSIONS_MAX};
+use provider::provider;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -79,7 +82,7 @@ pub fn client_config(
     trust: Trust<'_>,
     identity: Option<Identity<'_>>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?;
