@@ -39,9 +39,10 @@ impl<T> Spool<T> {
                 }
             }
             Ask::Values(queue, keys, bytes_max) => Answer::Values(self.values(queue, &keys, bytes_max)),
+            // It never waits among these.
             Ask::Store(queue, entries) => {
-                entries.iter().for_each(|entry| self.store(queue, entry));
-                Answer::Stored
+                self.storing.push_back((ticket, queue, entries.into()));
+                return Ok(());
             }
             Ask::Remove(queue, keys, trace) => return self.remove(ticket, queue, keys, trace, now),
             Ask::Save => match self.saved(now) {
@@ -266,7 +267,8 @@ impl<T> Spool<T> {
 
     /// Whether everything is on the disk; `None` while that may still become true.
     fn saved(&self, now: Instant) -> Option<bool> {
-        let is_all_there = self.lanes.iter().all(|lane| lane.memory.unsaved() == 0)
+        let is_all_there = self.storing.is_empty()
+            && self.lanes.iter().all(|lane| lane.memory.unsaved() == 0)
             && (self.delivered_saved || self.delivered.is_empty())
             && !self.restates;
         if is_all_there {

@@ -27,6 +27,7 @@ mod payload;
 mod reading;
 mod recovery;
 mod segment;
+mod storing;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -36,12 +37,12 @@ use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use crate::limits::spool::SEGMENT_BYTES;
-use crate::limits::spool::{DISK_BACKOFF_S, MEMORY_NEAR, PAGE_BYTES, RECORD_BYTES_MAX};
+use crate::limits::spool::{DISK_BACKOFF_S, MEMORY_NEAR, PAGE_BYTES};
 use crate::queue::Entry;
 pub use types::{Answer, Ask, Dropped, Figures, QueueName, Rest, Settings};
 
 use disk::Task;
-use held::{Memory, Rank, Saved, weight};
+use held::{Memory, Rank};
 use operation::Operation;
 use segment::Segment;
 
@@ -76,6 +77,8 @@ pub struct Spool<T> {
     task: Option<Task<T>>,
     operation: Option<Operation>,
     waiting: VecDeque<(T, Ask)>,
+    /// What is to be stored and was not yet.
+    storing: VecDeque<(T, QueueName, VecDeque<Entry>)>,
     answers: VecDeque<(T, Answer)>,
     /// Batches of delivered points, newest last.
     delivered: VecDeque<Vec<u8>>,
@@ -134,6 +137,7 @@ impl<T> Spool<T> {
             task: None,
             operation: None,
             waiting: VecDeque::new(),
+            storing: VecDeque::new(),
             answers: VecDeque::new(),
             delivered: VecDeque::new(),
             delivered_wanted: None,
@@ -146,13 +150,10 @@ impl<T> Spool<T> {
     }
 
     /// Takes a question. Its answer comes under the same ticket; those to one queue in their order, but what is to be
-    /// stored is stored at once.
+    /// stored is stored at once, or as soon as what memory has no room for is on the disk.
     pub fn ask(&mut self, ticket: T, ask: Ask, now: Instant) {
         match ask {
-            Ask::Store(queue, entries) => {
-                entries.iter().for_each(|entry| self.store(queue, entry));
-                self.answers.push_back((ticket, Answer::Stored));
-            }
+            Ask::Store(queue, entries) => self.storing.push_back((ticket, queue, entries.into())),
             Ask::Save => {
                 self.begin_to_save();
                 self.waiting.push_back((ticket, Ask::Save));
@@ -165,6 +166,7 @@ impl<T> Spool<T> {
     /// Goes on: to be called at [`Spool::deadline`].
     pub fn pump(&mut self, now: Instant) {
         self.keep_to_memory_bound();
+        self.store_waiting(now);
         if self.task.is_none() && self.may_use_disk(now) {
             self.begin_urgent(now);
         }
@@ -273,47 +275,6 @@ impl<T> Spool<T> {
 
     fn is_near_bound(&self) -> bool {
         self.memory_bytes() > self.settings.memory_bytes_max / MEMORY_NEAR.1 * MEMORY_NEAR.0
-    }
-
-    fn store(&mut self, queue: QueueName, entry: &Entry) {
-        let bytes = entry.key.len() + entry.json.len();
-        let is_too_large = bytes > RECORD_BYTES_MAX
-            || entry.key.len() > usize::from(u16::MAX)
-            || weight(bytes) > self.settings.memory_bytes_max / MEMORY_NEAR.1;
-        if is_too_large {
-            return self.note_dropped(queue, "too_large", Some(entry.key.as_bytes()));
-        }
-        self.arrivals += 1;
-        let rank = Rank::new(entry.score_s, self.arrivals);
-        if self.saving {
-            // The last word goes on: what waits for it must not wait for another one.
-            self.lane(queue).spill_to = self.arrivals + 1;
-        }
-        let memory = &mut self.lane(queue).memory;
-        if memory.find(entry.key.as_bytes()).is_none() {
-            memory.insert(rank, entry.key.as_bytes(), &entry.json, Saved::No);
-        }
-        if self.memory_bytes() > self.settings.memory_bytes_max {
-            self.keep_to_memory_bound();
-        }
-    }
-
-    /// Gives up what can be read again, then, oldest first, what cannot.
-    fn keep_to_memory_bound(&mut self) {
-        if self.is_near_bound() {
-            self.evict();
-        }
-        while self.memory_bytes() > self.settings.memory_bytes_max {
-            let oldest = |(at, lane): (usize, &Lane)| {
-                let is_free =
-                    |(rank, held): &(Rank, &held::Held)| held.saved == Saved::No && !lane.is_listed(*rank);
-                lane.memory.iter().find(is_free).map(|(rank, _)| (rank, at))
-            };
-            let Some((rank, at)) = self.lanes.iter().enumerate().filter_map(oldest).min() else { return };
-            if let Some(held) = self.lanes[at].memory.remove(rank) {
-                self.note_dropped(QueueName::ALL[at], "spool_memory_full", Some(held.key()));
-            }
-        }
     }
 
     fn note_dropped(&mut self, queue: QueueName, reason: &'static str, key: Option<&[u8]>) {

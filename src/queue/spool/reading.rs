@@ -21,6 +21,15 @@ impl<T> Spool<T> {
 
     pub(super) fn has_read(&mut self, task: Task<T>, bytes: &[u8]) {
         self.failed_until = None;
+        // What a failed write left at its end was never there: its records are in memory, or were removed from it.
+        let known = |segment: u32| {
+            let end = self.segments.get(&segment).and_then(|segment| usize::try_from(segment.bytes).ok());
+            end.and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+        };
+        let bytes = match &task {
+            Task::Replay(segment) | Task::Load(segment, _) | Task::LookOver(segment) => known(*segment),
+            _ => bytes,
+        };
         match task {
             Task::Replay(segment) => self.replay(segment, bytes),
             Task::Load(segment, queue) => self.has_loaded(segment, queue, bytes),

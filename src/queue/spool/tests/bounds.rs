@@ -101,6 +101,29 @@ fn near_the_bound_of_memory_it_goes_to_the_disk() {
 }
 
 #[test]
+fn what_comes_at_once_may_be_more_than_memory_holds() {
+    let mut rig = Rig::new(settings(64 << 10));
+    rig.spool.ask(1, Ask::Store(QueueName::Metrics, entries(0..2_000)), rig.now);
+    assert_eq!(rig.spool.take_answer(), None, "it is being written");
+    let mut writes = 0;
+    while let Some(operation) = rig.spool.take_operation() {
+        assert!(rig.spool.figures().memory_bytes <= 64 << 10);
+        let outcome = rig.disk.carry_out(&operation);
+        rig.spool.done(outcome, rig.now);
+        writes += 1;
+    }
+    assert!(writes > 5, "{writes}");
+    assert_eq!(rig.spool.take_answer(), Some((1, Answer::Stored)));
+    assert!(rig.spool.take_dropped().is_empty());
+    assert_eq!(names(&rig.drain(QueueName::Metrics)).len(), 2_000);
+    // A disk that does nothing is not waited for.
+    rig.disk.next = Some(Outcome::Failed("EIO".into()));
+    rig.store(entries(0..2_000));
+    assert!(rig.spool.figures().failures > 0);
+    assert_eq!(rig.size(QueueName::Metrics) + dropped(&mut rig, "spool_memory_full").len() as u64, 2_000);
+}
+
+#[test]
 fn a_backlog_of_any_size_is_drained_in_bounded_memory() {
     let mut rig = Rig::new(settings(1 << 20));
     let mut stored = 0;

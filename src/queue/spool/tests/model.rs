@@ -37,6 +37,7 @@ struct World {
     lanes: BTreeMap<QueueName, Lane>,
     stored: usize,
     is_failing: bool,
+    is_starting: bool,
     returned: usize,
     lost: usize,
 }
@@ -51,7 +52,7 @@ impl World {
         let is_failing = random.below(2) == 0;
         let rig = Rig::new(Settings { disk_bytes_max, ..settings(memory_bytes_max) });
         let lanes = USED.into_iter().map(|queue| (queue, Lane::default())).collect();
-        World { rig, random, lanes, stored: 0, is_failing, returned: 0, lost: 0 }
+        World { rig, random, lanes, stored: 0, is_failing, is_starting: false, returned: 0, lost: 0 }
     }
 
     /// Carries operations out, or not, or in part.
@@ -82,7 +83,9 @@ impl World {
             let lane = self.lanes.get_mut(&dropped.queue).expect("a queue in use");
             // A file is counted as dropped before it is deleted: what is left of it may come back with a start.
             for key in &dropped.keys {
-                let value = lane.there.remove(key).expect("what is dropped was there");
+                // A start may find, and drop, what came back.
+                let returned = if self.is_starting { lane.may_return.remove(key) } else { None };
+                let value = lane.there.remove(key).or(returned).expect("what is dropped was there");
                 lane.may_return.insert(key.clone(), value);
             }
             lane.unnamed += dropped.unnamed as usize;
@@ -168,7 +171,9 @@ impl World {
         let was_failing = std::mem::replace(&mut self.is_failing, false);
         let rig = Rig::on(Disk { operations: Vec::new(), ..self.rig.disk.clone() }, self.rig.spool.settings);
         self.rig = rig;
+        self.is_starting = true;
         self.settle();
+        self.is_starting = false;
         let mut probe = Rig::on(self.rig.disk.clone(), settings(1 << 20));
         for queue in USED {
             let found: BTreeMap<_, _> = probe.drain(queue).into_iter().collect();

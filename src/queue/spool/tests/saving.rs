@@ -1,4 +1,4 @@
-//! The last word before the end.
+//! Writes that fail, and the last word before the end.
 
 use super::*;
 
@@ -36,4 +36,28 @@ fn delivered_points_outlive_the_file_that_told_of_them() {
         assert!(rig.disk.files.is_empty(), "nothing waits");
         assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(vec![b"12345678".to_vec()]));
     }
+}
+
+#[test]
+fn what_a_failed_write_left_at_the_end_of_a_file_is_not_read() {
+    let mut rig = Rig::new(settings(1 << 20));
+    rig.store(entries(0..10));
+    assert_eq!(rig.ask(Ask::Store(QueueName::Logs, entries(0..5))), Answer::Stored);
+    for queue in [QueueName::Metrics, QueueName::Logs] {
+        rig.spool.released(queue, false, rig.now);
+    }
+    rig.wait(AFTER);
+    assert_eq!(rig.disk.files.len(), 1);
+    // It is written, and the disk says that it is not.
+    rig.store(entries(10..20));
+    rig.now += AFTER;
+    rig.spool.pump(rig.now);
+    let operation = rig.spool.take_operation().expect("a write");
+    rig.disk.carry_out(&operation);
+    rig.spool.done(Outcome::Failed("EIO".into()), rig.now);
+    let keys = (10..20).map(|at| format!("key-{at:05}").into_bytes()).collect();
+    assert!(!rig.remove(QueueName::Metrics, keys, Trace::default()), "nobody knows");
+    assert_eq!(rig.keys(QueueName::Logs).len(), 5, "the file was read");
+    assert_eq!(rig.size(QueueName::Metrics), 10);
+    assert_eq!(names(&rig.drain(QueueName::Metrics)).len(), 10, "nothing comes back");
 }
