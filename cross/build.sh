@@ -65,7 +65,7 @@ find_rustc() {
 # The standard library is built here, not fetched: the one that `rustup target add` gives is 290 kB larger, and one
 # that was not told otherwise panics on 32 bits when it is asked for the time after January 2038.
 build() {
-    local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags
+    local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags crates
     rustflags='-Clink-self-contained=no'
     # Small functions are inlined even where size counts: calls to them take more bytes than they do. By how much the
     # threshold pays is told in tests/bench/README.md.
@@ -75,10 +75,13 @@ build() {
     # The musl that zig brings has 64 bits for the time on every target. The first is for the crate libc, the variable
     # below for the older one inside the standard library.
     rustflags+=' --cfg=libc_unstable_musl_v1_2'
-    # No path of this machine stands in the binary.
+    # No path of this machine stands in the binary: those of crates begin with their names. The directories of the
+    # registries are there once the crates are.
+    cargo fetch --locked --quiet || return 1
     rustflags+=" --remap-path-prefix=$PWD=."
-    rustflags+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates"
-    rustflags+=" --remap-path-prefix=$sysroot/lib/rustlib/src/rust=std"
+    for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/ "$sysroot/lib/rustlib/src/rust/library/"; do
+        rustflags+=" --remap-path-prefix=$crates="
+    done
     RUSTFLAGS=$rustflags RUSTC=$rustc RUSTC_BOOTSTRAP=1 RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 \
         cargo build --release --locked --quiet --target "$target" \
         -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size || return 1

@@ -121,7 +121,7 @@ fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
 
 fn start_log(config: &Config) -> io::Result<()> {
     // The logger lets everything pass, so that a reload can change the level.
-    let mut logger = SimpleLogger::new().with_level(log::LevelFilter::Trace).with_utc_timestamps();
+    let mut logger = SimpleLogger::new().with_level(log::LevelFilter::Trace);
     for library in ["mio", "rustls", "ureq", "ureq_proto"] {
         logger = logger.with_module_level(library, log::LevelFilter::Warn);
     }

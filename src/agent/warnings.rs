@@ -1,7 +1,6 @@
 //! Warnings that do not repeat themselves: the first is shown, the same one again only after a while, and
 //! recovery is one line.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -9,8 +8,8 @@ use crate::limits::{WARN_EVERY_S, WARNINGS_PER_TOPIC_MAX};
 
 #[derive(Default)]
 pub(super) struct Warnings {
-    /// By topic, the latest texts; the one shown last stands last.
-    shown: BTreeMap<&'static str, Vec<Shown>>,
+    /// By topic, of which there are a few, the latest texts; the one shown last stands last.
+    shown: Vec<(&'static str, Vec<Shown>)>,
 }
 
 struct Shown {
@@ -23,7 +22,12 @@ impl Warnings {
     /// Warns about a topic; a repetition of the same text goes to DEBUG until its time has come again.
     pub fn warn(&mut self, topic: &'static str, text: &dyn Display, now: Instant) {
         let text = text.to_string();
-        let shown = self.shown.entry(topic).or_default();
+        let topics = &mut self.shown;
+        let place = topics.iter().position(|(name, _)| *name == topic).unwrap_or_else(|| {
+            topics.push((topic, Vec::new()));
+            topics.len() - 1
+        });
+        let (_, shown) = &mut topics[place];
         let known = shown.iter().position(|known| known.text == text);
         let mut times = 0;
         if let Some(known) = known {
@@ -47,7 +51,9 @@ impl Warnings {
 
     /// The topic is well again: says so if it was not.
     pub fn recovered(&mut self, topic: &'static str) {
-        if self.shown.remove(topic).is_some() {
+        let ill = self.shown.len();
+        self.shown.retain(|(name, _)| *name != topic);
+        if self.shown.len() < ill {
             log::info!("{topic}: works again");
         }
     }
@@ -58,7 +64,7 @@ mod tests {
     use super::*;
 
     fn last_shown(warnings: &Warnings) -> Vec<(&str, u64)> {
-        warnings.shown["topic"].iter().map(|shown| (shown.text.as_str(), shown.times)).collect()
+        warnings.shown[0].1.iter().map(|shown| (shown.text.as_str(), shown.times)).collect()
     }
 
     #[test]
@@ -81,6 +87,6 @@ mod tests {
         for n in 0..100 {
             warnings.warn("topic", &n, Instant::now());
         }
-        assert_eq!(warnings.shown["topic"].len(), WARNINGS_PER_TOPIC_MAX);
+        assert_eq!(warnings.shown[0].1.len(), WARNINGS_PER_TOPIC_MAX);
     }
 }

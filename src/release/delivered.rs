@@ -14,11 +14,14 @@ use std::num::NonZeroU32;
 use crate::limits::{DELIVERED_POINTS_MAX, SECONDS_MOVED_MAX};
 use crate::metric::SeriesKind;
 
+/// Points as [`Delivered::point`] tells them.
+pub type Points = HashSet<u64, BuildHasherDefault<IsHash>>;
+
 /// The latest delivered points of counts and rates, as hashes of series and second, in batches of what was
 /// acknowledged together. Two of one hash cost a point a needless move.
 #[derive(Debug, Default)]
 pub struct Delivered {
-    points: HashSet<u64, BuildHasherDefault<IsHash>>,
+    points: Points,
     batches: VecDeque<Vec<u64>>,
 }
 
@@ -79,11 +82,12 @@ impl Delivered {
         self.points.contains(&Delivered::point(series, second))
     }
 
-    /// The first second from `second` on that was not delivered and is not `taken`, and what stands for its point. A
+    /// The first second from `second` on that was not delivered and is not among those taken, and what stands for its point. A
     /// series so crowded that there is none in reach stays where it is.
-    pub fn free_second(&self, series: u64, second: i64, taken: impl Fn(i64) -> bool) -> (i64, u64) {
+    pub fn free_second(&self, series: u64, second: i64, taken: &Points) -> (i64, u64) {
         let mut reach = second..=second.saturating_add(SECONDS_MOVED_MAX);
-        let free = reach.find(|at| !self.has(series, *at) && (*at == second || !taken(*at)));
+        let is_taken = |at: i64| taken.contains(&Delivered::point(series, at));
+        let free = reach.find(|at| !self.has(series, *at) && (*at == second || !is_taken(*at)));
         let free = free.unwrap_or(second);
         (free, Delivered::point(series, free))
     }
@@ -91,7 +95,7 @@ impl Delivered {
 
 /// Points are hashes already.
 #[derive(Debug, Default)]
-struct IsHash(u64);
+pub struct IsHash(u64);
 
 impl Hasher for IsHash {
     fn finish(&self) -> u64 {
@@ -127,12 +131,12 @@ mod tests {
     #[test]
     fn a_point_moves_to_the_next_free_second() {
         let mut delivered = Delivered::default();
-        let nothing_taken = |_| false;
+        let nothing_taken = &Points::default();
         let (second, point) = delivered.free_second(A, 100, nothing_taken);
         assert_eq!(second, 100);
         delivered.remember(vec![point]);
         assert_eq!(delivered.free_second(A, 100, nothing_taken).0, 101);
-        assert_eq!(delivered.free_second(A, 100, |at| at == 101).0, 102);
+        assert_eq!(delivered.free_second(A, 100, &Points::from_iter([Delivered::point(A, 101)])).0, 102);
         assert_eq!(delivered.free_second(B, 100, nothing_taken).0, 100, "another series");
     }
 
@@ -150,12 +154,12 @@ mod tests {
     fn memory_is_bounded_and_the_oldest_is_forgotten() {
         let mut delivered = Delivered::default();
         for second in 0..DELIVERED_POINTS_MAX as i64 + 1 {
-            let (_, point) = delivered.free_second(A, second * 10, |_| false);
+            let (_, point) = delivered.free_second(A, second * 10, &Points::default());
             delivered.remember(vec![point]);
         }
         assert_eq!(delivered.points.len(), DELIVERED_POINTS_MAX);
-        assert_eq!(delivered.free_second(A, 0, |_| false).0, 0, "forgotten");
-        assert_eq!(delivered.free_second(A, 10, |_| false).0, 11);
+        assert_eq!(delivered.free_second(A, 0, &Points::default()).0, 0, "forgotten");
+        assert_eq!(delivered.free_second(A, 10, &Points::default()).0, 11);
     }
 
     #[test]
@@ -163,9 +167,9 @@ mod tests {
         let delivered = Delivered::default();
         let mut all = Delivered::default();
         for second in 0..=SECONDS_MOVED_MAX {
-            all.remember(vec![delivered.free_second(A, second, |_| false).1]);
+            all.remember(vec![delivered.free_second(A, second, &Points::default()).1]);
         }
-        assert_eq!(all.free_second(A, 0, |_| false).0, 0);
+        assert_eq!(all.free_second(A, 0, &Points::default()).0, 0);
     }
 
     #[test]

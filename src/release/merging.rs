@@ -3,9 +3,7 @@
 //! Two points of one series on the same second would overwrite each other at Datadog (the last one wins), so they are
 //! merged: counts and rates add up, of gauges the later one stays.
 
-use std::collections::BTreeSet;
-
-use super::delivered::Delivered;
+use super::delivered::{Delivered, Points};
 use crate::metric::{Number, SeriesKind};
 
 /// A point as a record has it, in the order of arrival one behind the other.
@@ -126,13 +124,13 @@ pub(super) fn avoid(
     if !moves {
         return points.iter().for_each(|point| delivers(Delivered::point(series, point.second)));
     }
-    let mut taken: BTreeSet<i64> = points.iter().map(|point| point.second).collect();
+    let mut taken: Points = points.iter().map(|point| Delivered::point(series, point.second)).collect();
     for point in points.iter_mut() {
-        let (free, hash) = delivered.free_second(series, point.second, |at| taken.contains(&at));
+        let (free, hash) = delivered.free_second(series, point.second, &taken);
         delivers(hash);
         if free != point.second {
-            taken.remove(&point.second);
-            taken.insert(free);
+            taken.remove(&Delivered::point(series, point.second));
+            taken.insert(hash);
             point.second = free;
         }
     }

@@ -1,9 +1,8 @@
 //! Timers: insert, cancel, next deadline, and what is due, first in, first out within a tick.
 //!
 //! Nothing ticks: the loop sleeps until [`TimerWheel::next_deadline`]. Slots would pay with thousands of
-//! timers; an agent has a dozen, so an ordered map holds them.
+//! timers; an agent has a dozen, so a sorted list holds them.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Deadlines closer together than this fire in the order in which they were inserted.
@@ -14,52 +13,40 @@ const _: () = assert!(TICK.as_nanos() == 1_000_000);
 /// Timers by name; each name stands at most once.
 pub struct TimerWheel<T> {
     origin: Instant,
-    inserted: u64,
-    due: BTreeMap<Slot, T>,
-    slots: BTreeMap<T, Slot>,
+    /// The tick after which each is due, the next one last; of one tick, the one inserted first stands last.
+    timers: Vec<(u64, T)>,
 }
 
-type Slot = (u64, u64);
-
-impl<T: Ord + Copy> TimerWheel<T> {
+impl<T: Eq + Copy> TimerWheel<T> {
     /// No timers. Deadlines before `origin` are due at once.
     pub fn new(origin: Instant) -> Self {
-        TimerWheel { origin, inserted: 0, due: BTreeMap::new(), slots: BTreeMap::new() }
+        TimerWheel { origin, timers: Vec::new() }
     }
 
     /// Arms a timer; it replaces the one of the same name.
     pub fn insert(&mut self, timer: T, at: Instant) {
         self.cancel(timer);
-        self.inserted += 1;
-        let slot = (self.tick_after(at), self.inserted);
-        self.due.insert(slot, timer);
-        self.slots.insert(timer, slot);
+        let tick = self.tick_after(at);
+        let later = self.timers.partition_point(|(other, _)| *other > tick);
+        self.timers.insert(later, (tick, timer));
     }
 
     /// Forgets a timer.
     pub fn cancel(&mut self, timer: T) {
-        if let Some(slot) = self.slots.remove(&timer) {
-            self.due.remove(&slot);
-        }
+        self.timers.retain(|(_, name)| *name != timer);
     }
 
     /// When the next timer is due. It may have passed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let ((tick, _), _) = self.due.first_key_value()?;
-        Some(self.time_of(*tick))
+        self.timers.last().map(|(tick, _)| self.time_of(*tick))
     }
 
     /// Takes the next timer that is due, and how late it is. One that is armed again while others are taken
     /// comes after all that were due before it.
     pub fn pop_due(&mut self, now: Instant) -> Option<(T, Duration)> {
         let passed = now.saturating_duration_since(self.origin).as_millis() as u64;
-        let (slot, timer) = self.due.first_key_value().map(|(slot, timer)| (*slot, *timer))?;
-        if slot.0 > passed {
-            return None;
-        }
-        self.due.remove(&slot);
-        self.slots.remove(&timer);
-        Some((timer, now.saturating_duration_since(self.time_of(slot.0))))
+        let (tick, timer) = self.timers.pop_if(|(tick, _)| *tick <= passed)?;
+        Some((timer, now.saturating_duration_since(self.time_of(tick))))
     }
 
     fn time_of(&self, tick: u64) -> Instant {
