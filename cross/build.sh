@@ -69,9 +69,11 @@ build() {
     rustflags='-Clink-self-contained=no'
     # Small functions are inlined even where size counts: calls to them take more bytes than they do. By how much the
     # threshold pays is told in tests/bench/README.md.
-    rustflags+=' -Cllvm-args=--inline-threshold=40'
+    rustflags+=' -Cllvm-args=--inline-threshold=20'
     # Nothing unwinds and nothing prints a backtrace.
     rustflags+=' -Cforce-unwind-tables=no'
+    # Of a derived Debug only the name is written: what a person is to read has words of its own.
+    rustflags+=' -Zfmt-debug=shallow'
     # The musl that zig brings has 64 bits for the time on every target. The first is for the crate libc, the variable
     # below for the older one inside the standard library.
     rustflags+=' --cfg=libc_unstable_musl_v1_2'
