@@ -159,7 +159,8 @@ impl Keeper {
                 break;
             }
         }
-        let Answer::Values(values) = self.ask(Ask::Values(QueueName::Metrics, keys.clone(), usize::MAX)) else {
+        let Answer::Values(values) = self.ask(Ask::Values(QueueName::Metrics, keys.clone(), usize::MAX))
+        else {
             panic!()
         };
         let number = |(key, found): (&Vec<u8>, Found<'_>)| {

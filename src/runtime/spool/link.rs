@@ -122,9 +122,9 @@ impl EmbeddedLink {
             Some(is_saved) => !is_saved && self.save_until.is_some(),
             None => self.save_until.is_some_and(|until| until <= now),
         };
-        if is_lost && !self.is_loss_told {
+        let records = queue.figures().memory_records;
+        if is_lost && records > 0 && !self.is_loss_told {
             self.is_loss_told = true;
-            let records = queue.figures().memory_records;
             log::error!("embedded queue: {records} records could not be written, and end with the program");
         }
     }

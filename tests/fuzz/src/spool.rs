@@ -79,7 +79,9 @@ impl Rig {
                 return all;
             }
             let keys: Vec<_> = listed.keys().map(<[u8]>::to_vec).collect();
-            let Answer::Values(values) = self.ask(Ask::Values(queue, keys.clone())) else { panic!() };
+            let Answer::Values(values) = self.ask(Ask::Values(queue, keys.clone(), usize::MAX)) else {
+                panic!()
+            };
             assert!(values.iter().all(|found| matches!(found, Found::Value(_))), "listed without a value");
             let unique: BTreeSet<_> = keys.iter().cloned().collect();
             assert_eq!(unique.len(), keys.len(), "a key twice in a list");
