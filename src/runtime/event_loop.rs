@@ -138,7 +138,7 @@ impl EventLoop {
 
     /// What is in memory alone is written before the end.
     fn save(&mut self, events: &mut Events) -> io::Result<()> {
-        self.queues.save(clock::now().mono);
+        self.queues.save(true, clock::now().mono);
         loop {
             self.drive_queues(true);
             if self.queues.is_saved(clock::now().mono) {
@@ -244,7 +244,7 @@ impl EventLoop {
                 Signal::Stop => {
                     self.notifier.stopping(clock::now().mono);
                     self.take_last_datagrams();
-                    self.queues.save(clock::now().mono);
+                    self.queues.save(false, clock::now().mono);
                     self.tell(Event::Stop);
                 }
                 Signal::ReleaseNow => self.tell(Event::ReleaseNow),

@@ -39,8 +39,8 @@ pub trait QueueLink {
     /// Tells how a release went.
     fn released(&mut self, _stream: Stream, _is_delivered: bool, _now: Instant) {}
 
-    /// The end is near: what is in memory alone is to outlive the process.
-    fn save(&mut self, _now: Instant) {}
+    /// The end is near: what is in memory alone is to outlive the process. From the last word on there is little time.
+    fn save(&mut self, _is_last: bool, _now: Instant) {}
 
     /// Whether it does, or never will.
     fn is_saved(&self, _now: Instant) -> bool {

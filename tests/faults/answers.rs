@@ -15,10 +15,11 @@ mod tls;
 mod waits;
 
 use crate::support::agent::{API_KEY, Agent};
+use crate::support::alone::Alone;
 use crate::support::behaviour::{Behaviour, status, when_body_has};
 use crate::support::bench::Bench;
 use crate::support::figures::figure;
-use crate::support::intake::Request;
+use crate::support::intake::{Intake, Request};
 use crate::support::queues::{LOGS, WRAPPED, log_record, wrapped_record};
 use crate::support::redis::Client;
 use crate::support::store::Store;
@@ -64,6 +65,8 @@ struct Case {
     name: String,
     behaviour: Behaviour,
     stream: Stream,
+    /// Whether they wait in the embedded queue, and not in Redis.
+    is_embedded: bool,
     wait: Wait,
     /// So many attempts are seen before the intake is well again.
     attempts: usize,
@@ -81,7 +84,8 @@ struct Seen {
 impl Case {
     fn new(name: &str, behaviour: Behaviour) -> Case {
         let (stream, wait) = (Stream::Metrics, Wait::Backoff);
-        Case { name: name.to_owned(), behaviour, stream, wait, attempts: 3, lasting_s: 0.0 }
+        let name = name.to_owned();
+        Case { name, behaviour, stream, is_embedded: false, wait, attempts: 3, lasting_s: 0.0 }
     }
 
     fn of_status(code: u16) -> Case {
@@ -92,37 +96,46 @@ impl Case {
         Case { name: format!("{}, logs", self.name), stream: Stream::Logs, ..self }
     }
 
+    fn embedded(self) -> Case {
+        Case { name: format!("{}, embedded queue", self.name), is_embedded: true, ..self }
+    }
+
+    /// Where records wait, and whom each attempt meets with.
+    fn place(&self, script: impl FnMut(&Request) -> Behaviour + Send + 'static) -> Option<Box<dyn Place>> {
+        Some(if self.is_embedded { Box::new(Alone::new(script)) } else { Box::new(Bench::new(script)?) })
+    }
+
     /// What each attempt meets with is in `behaviour`, as the intake's script.
-    fn bench(&self) -> Option<Bench> {
+    fn bench(&self) -> Option<Box<dyn Place>> {
         let behaviour = self.behaviour.clone();
-        Bench::new(move |_| behaviour.clone())
+        self.place(move |_| behaviour.clone())
     }
 
     /// Everything is kept while the intake misbehaves, and arrives when it is well.
     fn is_kept(&self) -> Option<Seen> {
         let bench = self.bench()?;
-        let attempts = || bench.intake.requests().iter().filter_map(|request| request.at).collect();
-        self.is_kept_on(&bench, &[], attempts, || bench.intake.behave(|_| status(202)))
+        let attempts = || bench.intake().requests().iter().filter_map(|request| request.at).collect();
+        self.is_kept_on(&*bench, &[], attempts, || bench.intake().behave(|_| status(202)))
     }
 
     /// The same for trouble before the request: `attempts` tells when they were made, `mend` ends the trouble.
     fn is_kept_on(
         &self,
-        bench: &Bench,
+        bench: &dyn Place,
         changes: &[(&str, &str)],
         attempts: impl Fn() -> Vec<Instant>,
         mend: impl FnOnce(),
     ) -> Option<Seen> {
-        let names = self.stream.leave(&mut bench.redis.client());
-        let mut agent = run(bench, changes);
+        let (mut agent, names) = bench.run(self.stream, changes);
         let failures = || agent.stderr().matches("wait, next attempt in").count();
         let limit = PATIENT + Duration::from_secs_f64(self.lasting_s * self.attempts as f64);
         assert!(wait_until(limit, || failures() >= self.attempts), "{}: {} failures", self.name, failures());
         let waits_s = self.check_waits(&attempts());
-        let kept = bench.redis.client().records(self.stream.queue());
-        assert_eq!(kept.len(), RECORDS, "{}: {kept:?}", self.name);
+        if let Some(kept) = bench.kept(self.stream) {
+            assert_eq!(kept.len(), RECORDS, "{}: {kept:?}", self.name);
+        }
         assert!(
-            deliveries(&bench.intake.requests(), &names).iter().all(|count| *count == 0),
+            deliveries(&bench.intake().requests(), &names).iter().all(|count| *count == 0),
             "{}",
             self.name
         );
@@ -137,24 +150,22 @@ impl Case {
 
     /// The first attempt is taken for a success.
     fn is_accepted(&self) -> Option<Seen> {
-        self.is_accepted_on(&self.bench()?, &[])
+        self.is_accepted_on(&*self.bench()?, &[])
     }
 
-    fn is_accepted_on(&self, bench: &Bench, changes: &[(&str, &str)]) -> Option<Seen> {
-        let names = self.stream.leave(&mut bench.redis.client());
-        let mut agent = run(bench, changes);
+    fn is_accepted_on(&self, bench: &dyn Place, changes: &[(&str, &str)]) -> Option<Seen> {
+        let (mut agent, names) = bench.run(self.stream, changes);
         let memory_kib = self.check_delivered(bench, &agent, &names);
-        assert_eq!(bench.intake.requests().len(), 1, "{}: sent more than once", self.name);
+        assert_eq!(bench.intake().requests().len(), 1, "{}: sent more than once", self.name);
         Some(Seen { what: "accepted, one request".to_owned(), memory_kib, log: self.end(&mut agent) })
     }
 
     /// The intake refuses one record: that one is dropped and counted, all others arrive.
     fn costs_the_culprit(&self) -> Option<Seen> {
-        let bench = Bench::new(when_body_has("\"left.2\"", self.behaviour.clone()))?;
-        let mut names = self.stream.leave(&mut bench.redis.client());
-        let mut agent = run(&bench, &[("SEND_SELF_METRICS", "true")]);
+        let bench = self.place(when_body_has("\"left.2\"", self.behaviour.clone()))?;
+        let (mut agent, mut names) = bench.run(self.stream, &[("SEND_SELF_METRICS", "true")]);
         let counted = || {
-            let mut requests = bench.intake.requests();
+            let mut requests = bench.intake().requests();
             requests.retain(|request| request.path.ends_with("/series"));
             let store = Store::acknowledged(&requests);
             let held = store.series("chouette.dropped");
@@ -162,9 +173,9 @@ impl Case {
         };
         let expected: Vec<(Vec<String>, f64)> = vec![(vec!["reason:rejected".to_owned()], 1.0)];
         assert!(wait_until(SOON, || counted() == expected), "{}: counted {:?}", self.name, counted());
-        let gone = || bench.redis.client().records(self.stream.queue()).iter().all(|r| !r.contains("left."));
+        let gone = || bench.kept(self.stream).iter().flatten().all(|record| !record.contains("left."));
         assert!(wait_until(SOON, gone), "{}", self.name);
-        let requests = bench.intake.requests();
+        let requests = bench.intake().requests();
         names.remove(2);
         assert_eq!(deliveries(&requests, &names), vec![1; RECORDS - 1], "{}", self.name);
         assert_eq!(deliveries(&requests, &["\"left.2\"".to_owned()]), [0], "{}", self.name);
@@ -176,13 +187,16 @@ impl Case {
 
     /// Everything arrives and leaves the queue, each record in exactly one request that was accepted. Gives the most
     /// memory the agent had until then.
-    fn check_delivered(&self, bench: &Bench, agent: &Agent, names: &[String]) -> u64 {
-        let empty = || bench.redis.client().size(self.stream.queue()) == 0;
-        assert!(wait_until(PATIENT, empty), "{}: not delivered", self.name);
-        let requests = bench.intake.requests();
+    fn check_delivered(&self, bench: &dyn Place, agent: &Agent, names: &[String]) -> u64 {
+        let is_empty = || match bench.kept(self.stream) {
+            Some(kept) => kept.is_empty(),
+            None => deliveries(&bench.intake().requests(), names).iter().all(|count| *count > 0),
+        };
+        assert!(wait_until(PATIENT, is_empty), "{}: not delivered", self.name);
+        let requests = bench.intake().requests();
         assert_eq!(deliveries(&requests, names), vec![1; names.len()], "{}", self.name);
         if self.stream == Stream::Metrics {
-            let store = bench.store();
+            let store = Store::of_both(&requests);
             let is_one = |name: &String| json::close(store.sum(name.trim_matches('"')), 1.0);
             assert!(names.iter().all(is_one), "{}: {:?}", self.name, store.0);
         }
@@ -246,9 +260,51 @@ impl Stream {
     }
 }
 
-/// The agent, saying everything it can say.
-fn run(bench: &Bench, changes: &[(&str, &str)]) -> Agent {
-    Agent::run(&bench.env_with(&[&[("LOG_LEVEL", "DEBUG")], changes].concat()))
+/// A queue with records, and an intake.
+trait Place {
+    fn intake(&self) -> &Intake;
+
+    /// The agent, saying everything it can say, with records in its queue; and what each is known by in a request.
+    fn run(&self, stream: Stream, changes: &[(&str, &str)]) -> (Agent, Vec<String>);
+
+    /// What is in the queue; `None` where nobody can look into it.
+    fn kept(&self, stream: Stream) -> Option<Vec<String>>;
+}
+
+/// Says everything.
+const DEBUG: (&str, &str) = ("LOG_LEVEL", "DEBUG");
+
+impl Place for Bench {
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    fn run(&self, stream: Stream, changes: &[(&str, &str)]) -> (Agent, Vec<String>) {
+        let names = stream.leave(&mut self.redis.client());
+        (Agent::run(&self.env_with(&[&[DEBUG], changes].concat())), names)
+    }
+
+    fn kept(&self, stream: Stream) -> Option<Vec<String>> {
+        Some(self.redis.client().records(stream.queue()))
+    }
+}
+
+impl Place for Alone {
+    fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// There are no logs: nobody but Redis takes them.
+    fn run(&self, _: Stream, changes: &[(&str, &str)]) -> (Agent, Vec<String>) {
+        let agent = Alone::run(self, &[&[DEBUG], changes].concat());
+        let names: Vec<String> = (0..RECORDS).map(|i| format!("left.{i}")).collect();
+        self.send(&names.iter().map(|name| format!("{name}:1|c\n")).collect::<String>());
+        (agent, names.iter().map(|name| json::quote(name)).collect())
+    }
+
+    fn kept(&self, _: Stream) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// In how many accepted requests each name is.

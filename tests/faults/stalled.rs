@@ -10,4 +10,5 @@ mod links;
 mod plugins;
 mod redis;
 mod scene;
+mod spool;
 mod stderr;

@@ -40,6 +40,13 @@ impl Store {
         Store::of(requests.iter().filter(|request| request.acknowledged))
     }
 
+    /// Either of them; fails unless they are the same.
+    pub fn of_both(requests: &[Arc<Request>]) -> Store {
+        let (stored, acknowledged) = (Store::stored(requests), Store::acknowledged(requests));
+        assert_eq!(stored.0, acknowledged.0, "a point that was sent again must overwrite the same point");
+        stored
+    }
+
     fn of<'a>(requests: impl Iterator<Item = &'a Arc<Request>>) -> Store {
         let mut store = Store::default();
         for request in requests {

@@ -117,9 +117,14 @@ impl EmbeddedLink {
         }
         events.extend(queue.take_report().map(LinkEvent::Report));
         self.due = queue.deadline(now);
-        if queue.is_saved() == Some(false) && self.save_until.is_some() && !self.is_loss_told {
+        // A disk that hangs says nothing until there is no time left.
+        let is_lost = match queue.is_saved() {
+            Some(is_saved) => !is_saved && self.save_until.is_some(),
+            None => self.save_until.is_some_and(|until| until <= now),
+        };
+        let records = queue.figures().memory_records;
+        if is_lost && records > 0 && !self.is_loss_told {
             self.is_loss_told = true;
-            let records = queue.figures().memory_records;
             log::error!("embedded queue: {records} records could not be written, and end with the program");
         }
     }
@@ -165,8 +170,8 @@ impl QueueLink for EmbeddedLink {
         }
     }
 
-    fn save(&mut self, now: Instant) {
-        self.save_until = Some(now + Duration::from_secs(SAVE_S));
+    fn save(&mut self, is_last: bool, now: Instant) {
+        self.save_until = is_last.then(|| now + Duration::from_secs(SAVE_S));
         if let State::Up { queue, .. } = &mut self.state {
             queue.save(now);
             self.has_more = true;

@@ -12,6 +12,7 @@ fn an_answer_cut_short_is_none() {
     let cases = [
         Case::new("closed before the head", Behaviour::CloseBeforeHead),
         Case::new("closed before the head", Behaviour::CloseBeforeHead).of_logs(),
+        Case::new("closed before the head", Behaviour::CloseBeforeHead).embedded(),
         Case::new("reset before the head", Behaviour::Reset),
         cut("closed within the status line", "HTTP/1.1 20"),
         cut("closed within the head", "HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n"),

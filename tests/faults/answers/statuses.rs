@@ -22,6 +22,7 @@ fn success_is_success_whatever_its_body() {
     let cases = [
         Case::of_status(200),
         Case::of_status(204),
+        Case::of_status(202).embedded(),
         Case::of_status(202).of_logs(),
         flow(
             "204 with a body it must not have",
@@ -78,6 +79,7 @@ fn a_redirect_is_not_followed() {
 fn a_refusal_keeps_everything() {
     let mut cases: Vec<Case> = [401, 403, 404, 408, 429].map(Case::of_status).into();
     cases.push(Case::of_status(403).of_logs());
+    cases.extend([403, 429].map(|code| Case::of_status(code).embedded()));
     let seen = all("4xx", &cases, Case::is_kept);
     for refused in &seen[1..3] {
         assert!(refused.log.contains("check API_KEY"), "{}", refused.log);
@@ -100,7 +102,8 @@ fn an_answer_that_repeats_the_key_does_not_bring_it_into_the_log() {
 
 #[test]
 fn a_record_that_is_refused_is_dropped_alone() {
-    let cases = [400, 413].map(|code| [Case::of_status(code), Case::of_status(code).of_logs()]);
+    let of = |code| Case::of_status(code);
+    let cases = [400, 413].map(|code| [of(code), of(code).of_logs(), of(code).embedded()]);
     all("400, 413", cases.as_flattened(), Case::costs_the_culprit);
 }
 
@@ -133,6 +136,7 @@ fn a_failing_server_keeps_everything() {
     // One more step of the back-off.
     cases.push(Case { attempts: 4, ..Case::of_status(503) });
     cases.push(Case::of_status(503).of_logs());
+    cases.push(Case::of_status(503).embedded());
     cases.push(Case::new("599", status(599)));
     cases.push(Case::new("999", status(999)));
     all("5xx", &cases, Case::is_kept);

@@ -27,6 +27,7 @@ fn a_wait_that_is_asked_for_is_kept() {
     let cases = [
         case("429, seconds", 429, &[retry(ASKED_S.to_string())], asked),
         case("429, seconds, logs", 429, &[retry(ASKED_S.to_string())], asked),
+        case("429, seconds", 429, &[retry(ASKED_S.to_string())], asked).embedded(),
         case("503, seconds", 503, &[retry(ASKED_S.to_string())], asked),
         case("403, seconds", 403, &[retry(ASKED_S.to_string())], asked),
         case(

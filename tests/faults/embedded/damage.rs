@@ -96,9 +96,8 @@ fn round(number: u64) -> Ended {
     let mut agent = alone.run(&[SELF_METRICS]);
     let told = || alone.told("spool_damaged") + alone.told("spool_torn");
     let is_ours = |file: &PathBuf| !file.is_dir() && file.is_ascii_named();
-    let came = alone.comes(&agent, PATIENT, |came| {
-        !came.ones.is_empty() && !alone.files().iter().any(is_ours)
-    });
+    let came =
+        alone.comes(&agent, PATIENT, |came| !came.ones.is_empty() && !alone.files().iter().any(is_ours));
     // A cut between two records cannot be told from the end of a file, and may be where bits were flipped.
     if done.cut == 0 && done.flipped + done.foreign > 0 {
         assert!(wait_until(SOON, || told() > 0), "round {number}: {done:?} is not told");

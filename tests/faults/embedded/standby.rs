@@ -6,11 +6,12 @@ use crate::support::behaviour::status;
 use crate::support::figures::figure;
 use crate::support::temp::TempDir;
 use crate::support::{PATIENT, SOON, wait_until};
+use chouette_iot::limits::spool::DIRECTORY_RETRY_S;
 
 use std::time::{Duration, Instant};
 
-/// A killed agent's process that writes ends with its last write; a directory is looked at every two seconds.
-const TAKE_OVER_MAX: Duration = Duration::from_secs(4);
+/// A killed agent's process that writes ends with its last write, and then a look at the directory has to come.
+const TAKE_OVER_MAX: Duration = Duration::from_secs(2 * DIRECTORY_RETRY_S);
 
 #[test]
 fn a_second_agent_stands_by_and_takes_over_what_a_killed_one_has_left() {

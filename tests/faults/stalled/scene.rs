@@ -125,23 +125,8 @@ impl Scene {
 
     /// Checks and tells of the lateness, as the log has it.
     pub fn tell_lateness(&self, fault: &str, log: &str) {
-        let seconds = lateness(log, "] probe: worst");
-        let run = lateness(log, "] probe: the whole run: worst");
-        let (worst_ms, own_ms) = *run.last().expect("the probe tells of the whole run");
-        let mut own: Vec<f64> = seconds.iter().map(|(_, own_ms)| *own_ms).collect();
-        own.sort_by(f64::total_cmp);
-        let median_ms = own[own.len() / 2];
-        figure(
-            "never stalled",
-            fault,
-            &format!(
-                "worst {own_ms:.1} ms late (bound {OWN_LATENESS_MS_MAX} ms), median of {} seconds {median_ms:.1} ms; \
-                 {worst_ms:.1} ms with waiting for a processor; raw records {:.1} s old (bound {RAW_AGE_S_MAX} s)",
-                own.len(),
-                self.raw_age_s,
-            ),
-        );
-        assert!(own_ms <= OWN_LATENESS_MS_MAX, "a timer was {own_ms} ms late");
+        let more = format!("raw records {:.1} s old (bound {RAW_AGE_S_MAX} s)", self.raw_age_s);
+        tell_lateness(fault, log, &more);
     }
 
     /// Both of the above.
@@ -149,6 +134,26 @@ impl Scene {
         self.arrives_and_ends();
         self.tell_lateness(fault, &self.agent.stderr());
     }
+}
+
+/// Checks and tells of the lateness, as the log has it, and of something more.
+pub fn tell_lateness(fault: &str, log: &str, more: &str) {
+    let seconds = lateness(log, "] probe: worst");
+    let run = lateness(log, "] probe: the whole run: worst");
+    let (worst_ms, own_ms) = *run.last().expect("the probe tells of the whole run");
+    let mut own: Vec<f64> = seconds.iter().map(|(_, own_ms)| *own_ms).collect();
+    own.sort_by(f64::total_cmp);
+    let median_ms = own[own.len() / 2];
+    figure(
+        "never stalled",
+        fault,
+        &format!(
+            "worst {own_ms:.1} ms late (bound {OWN_LATENESS_MS_MAX} ms), median of {} seconds {median_ms:.1} ms; \
+             {worst_ms:.1} ms with waiting for a processor; {more}",
+            own.len(),
+        ),
+    );
+    assert!(own_ms <= OWN_LATENESS_MS_MAX, "a timer was {own_ms} ms late");
 }
 
 /// What the agent of a scene gets.
