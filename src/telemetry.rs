@@ -4,10 +4,9 @@
 //! is not counted here but stored by that very transaction, see [`dropped_series`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use crate::limits::QUEUE_SIZES_MAX;
-use crate::metric::{Number, Point, Series, SeriesKind, Tags};
+use crate::metric::{Number, Point, Series, SeriesKind, SortedMap, Tags};
 
 /// Size of the wrapped queue before a release; gauge.
 pub const QUEUED_METRICS: &str = "chouette.queued.metrics";
@@ -58,26 +57,26 @@ struct Dispatched {
 }
 
 /// Counts by reason or plugin.
-pub type Counters = BTreeMap<Cow<'static, str>, u64>;
+pub type Counters = SortedMap<Cow<'static, str>, u64>;
 
 impl Telemetry {
     /// Counts what a rule dropped.
     pub fn dropped(&mut self, reason: &'static str, count: u64) {
         if count > 0 {
-            *self.dropped.entry(Cow::Borrowed(reason)).or_default() += count;
+            *self.dropped.entry(Cow::Borrowed(reason)) += count;
         }
     }
 
     /// Counts what rules dropped.
     pub fn dropped_all(&mut self, counts: &Counters) {
-        for (reason, count) in counts {
-            *self.dropped.entry(reason.clone()).or_default() += count;
+        for (reason, count) in counts.iter() {
+            *self.dropped.entry(reason.clone()) += count;
         }
     }
 
     /// Counts a failed reading.
     pub fn collector_failed(&mut self, plugin: &'static str) {
-        *self.collector_failed.entry(Cow::Borrowed(plugin)).or_default() += 1;
+        *self.collector_failed.entry(Cow::Borrowed(plugin)) += 1;
     }
 
     /// Counts messages of DogStatsD.
@@ -87,7 +86,7 @@ impl Telemetry {
 
     /// Counts a message of DogStatsD that could not be read.
     pub fn dogstatsd_bad(&mut self, reason: &'static str) {
-        *self.dogstatsd_bad.entry(Cow::Borrowed(reason)).or_default() += 1;
+        *self.dogstatsd_bad.entry(Cow::Borrowed(reason)) += 1;
     }
 
     /// Counts datagrams of DogStatsD that the kernel had no room for.
@@ -164,7 +163,7 @@ impl Dispatched {
 /// exactly when it happened.
 pub fn dropped_series(dropped: &Counters, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
     let tag = |reason: &str| Some(format!("reason:{reason}"));
-    let series = |(reason, value): (&Cow<'_, str>, &u64)| {
+    let series = |(reason, value): &(Cow<'_, str>, u64)| {
         counted(DROPPED, tag(reason), *value, interval_s, timestamp_s)
     };
     dropped.iter().map(series).collect()

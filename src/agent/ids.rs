@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_key_tells_what_its_record_tells_of_drops() {
         let mut ids = Ids::new(&mut Random::new(1));
-        let counters = Counters::from([("expired".into(), 500), ("not_json".into(), 3)]);
+        let counters: Counters = [("expired".into(), 500), ("not_json".into(), 3)].into_iter().collect();
         let entries = ids.entries(&dropped_series(&counters, 10, 1_700_000_000.0));
         let told: Counters = entries.iter().filter_map(|entry| told_by(entry.key.as_bytes())).collect();
         assert_eq!(told, counters);

@@ -162,7 +162,7 @@ impl Loading {
     fn give_up(&mut self, key: &[u8], reason: &'static str) -> Fit {
         self.unusable.push(key);
         self.unusable.end_group();
-        *self.reasons.entry(reason.into()).or_default() += 1;
+        *self.reasons.entry(reason.into()) += 1;
         Fit::Taken
     }
 }

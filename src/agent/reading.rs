@@ -219,7 +219,7 @@ impl Reading {
     }
 
     fn drop_record(&mut self, reason: &'static str) {
-        *self.drops.entry(reason.into()).or_default() += 1;
+        *self.drops.entry(reason.into()) += 1;
     }
 
     fn begin_commit(&mut self, cx: &mut Cx<'_>) {
@@ -227,10 +227,10 @@ impl Reading {
         if let (true, Some(claimed)) = (last, self.claimed_values)
             && claimed > self.values_found
         {
-            self.drops.insert("value_without_key".into(), claimed - self.values_found);
+            *self.drops.entry("value_without_key".into()) = claimed - self.values_found;
         }
         let drops = std::mem::take(&mut self.drops);
-        self.totals.dropped += drops.values().sum::<u64>();
+        self.totals.dropped += drops.iter().map(|(_, count)| count).sum::<u64>();
         self.commit = Some(Commit::new(
             self.bucket.take_contexts(),
             std::mem::take(&mut self.returning),

@@ -165,7 +165,7 @@ impl Removal {
                 for key in self.keys.keys(self.done..end) {
                     // What tells of drops has not been told yet: it is told with these.
                     let (reason, count) = ids::told_by(key).unwrap_or((Cow::Borrowed(*reason), 1));
-                    let total = dropped.entry(reason).or_default();
+                    let total = dropped.entry(reason);
                     *total = count.saturating_add(*total);
                 }
                 dropped

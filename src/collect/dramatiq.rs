@@ -11,11 +11,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use super::{CollectError, Collector, Gauge, MetricDoc, Plugin, Question, Reading, Reply};
 use crate::limits::dramatiq::{NAME_BYTES_MAX, QUEUES_MAX, SCAN_COUNT, SCAN_STEPS_MAX};
-use crate::metric::{Number, Tags};
+use crate::metric::{Number, SortedSet, Tags};
 use crate::protocol::redis::{Request, Value, cmd};
 
 /// The row of the table of plugins.
@@ -41,7 +39,7 @@ const SIZES_TICKET: u32 = 1;
 #[derive(Debug, Default)]
 pub struct Dramatiq {
     /// Names of the queues found so far. `SCAN` may give a key more than once.
-    queues: BTreeSet<String>,
+    queues: SortedSet<String>,
     steps: usize,
 }
 
@@ -110,7 +108,7 @@ impl Dramatiq {
             return;
         }
         let mut request = Request::new();
-        for name in &self.queues {
+        for name in self.queues.iter() {
             request.push(cmd("HLEN").arg(format!("{KEY_PREFIX}{name}{KEY_SUFFIX}")));
         }
         reading.ask(SIZES_TICKET, Question::Redis(request));

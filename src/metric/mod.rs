@@ -8,10 +8,12 @@ pub mod json;
 pub mod number;
 pub mod sample;
 pub mod series;
+pub mod sorted;
 pub mod tags;
 
 pub use context::Context;
 pub use number::Number;
 pub use sample::{Elements, Sample, Value};
 pub use series::{Point, Series, SeriesKind};
+pub use sorted::{SortedMap, SortedSet};
 pub use tags::Tags;

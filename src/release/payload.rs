@@ -51,7 +51,7 @@ impl Payload {
     /// Counts what had to be left out.
     pub(super) fn leave_out(&mut self, reason: &'static str, count: usize) {
         if count > 0 {
-            *self.left_out.entry(reason.into()).or_default() += count as u64;
+            *self.left_out.entry(reason.into()) += count as u64;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! DogStatsD through the agent: what comes in, and what the outbox has for Redis.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -9,7 +10,6 @@ use crate::agent::{Action, Now, Settings, Stream};
 use crate::limits::dogstatsd::{VALUES_PER_RECORD, WEIGHT_MAX};
 use crate::limits::{BUCKET_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_SERIES_MAX};
 use crate::release::Random;
-use crate::telemetry::Counters;
 
 const START_S: f64 = 1_700_000_000.0;
 
@@ -81,12 +81,12 @@ impl World {
         self.close().stored()
     }
 
-    fn counted(&mut self) -> Counters {
+    fn counted(&mut self) -> BTreeMap<String, u64> {
         let series = self.shared.telemetry.take(10, 0.0);
         let value = |series: &Series| series.point.value.as_f64() as u64;
         series
             .iter()
-            .map(|series| (format!("{}{}", series.name, series.tags.as_str()).into(), value(series)))
+            .map(|series| (format!("{}{}", series.name, series.tags.as_str()), value(series)))
             .collect()
     }
 }

@@ -13,8 +13,7 @@ use super::mounts::{self, Point};
 use super::read_of_board;
 use crate::collect::{CollectError, DiskSpace, Gauge, HostFiles};
 use crate::limits::DEVICES_MAX;
-use crate::metric::{Number, Tags};
-use std::collections::BTreeSet;
+use crate::metric::{Number, SortedSet, Tags};
 
 /// Bytes in use.
 pub const USED: &str = "Chouette.host.fs.used";
@@ -43,9 +42,9 @@ pub fn collect(files: &dyn HostFiles, out: &mut Vec<Gauge>, error: &mut CollectE
 
 /// Asks at one mount point after the other: a short one may be closed to the agent. Only where none
 /// answers is the first failure noted.
-fn ask(files: &dyn HostFiles, points: &BTreeSet<Point>, error: &mut CollectError) -> Option<DiskSpace> {
+fn ask(files: &dyn HostFiles, points: &SortedSet<Point>, error: &mut CollectError) -> Option<DiskSpace> {
     let mut first_failure = None;
-    for point in points {
+    for point in points.iter() {
         match files.disk_space(&point.path) {
             Ok(space) => return Some(space),
             Err(reason) => drop(first_failure.get_or_insert((&point.path, reason))),

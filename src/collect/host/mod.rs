@@ -15,7 +15,7 @@ pub mod network;
 mod tests;
 
 use super::{CollectError, Collector, Gauge, HostFiles, MetricDoc, Plugin, Reading};
-use std::collections::BTreeSet;
+use crate::metric::SortedSet;
 use std::fmt;
 
 /// The row of the table of plugins.
@@ -70,7 +70,7 @@ impl Group {
 
 /// The groups that are switched on; by default all but `network`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Groups(BTreeSet<Group>);
+pub struct Groups(SortedSet<Group>);
 
 impl Groups {
     /// Takes the words of the configuration; order and repetition do not matter.
@@ -89,7 +89,7 @@ impl Groups {
 
 impl Default for Groups {
     fn default() -> Groups {
-        Groups([Group::Cpu, Group::Fs, Group::La, Group::Ram].into())
+        Groups([Group::Cpu, Group::Fs, Group::La, Group::Ram].into_iter().collect())
     }
 }
 
@@ -137,7 +137,7 @@ impl Host {
     /// What could not be read; everything else is in `out` all the same.
     pub fn collect(&mut self, files: &dyn HostFiles, out: &mut Vec<Gauge>) -> Result<(), CollectError> {
         let mut error = CollectError::default();
-        for group in &self.groups.0 {
+        for group in self.groups.0.iter() {
             match group {
                 Group::Cpu => self.cpu.collect(files, out, &mut error),
                 Group::Fs => filesystem::collect(files, out, &mut error),

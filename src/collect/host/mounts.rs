@@ -22,7 +22,8 @@
 //! <https://man7.org/linux/man-pages/man5/proc_filesystems.5.html>
 
 use crate::limits::{MOUNT_POINT_BYTES_MAX, MOUNT_POINTS_TRIED_MAX};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::metric::{SortedMap, SortedSet};
+use std::collections::{HashMap, HashSet};
 
 /// Types that need no device but hold what they hold on this machine.
 const LOCAL: [&str; 11] = [
@@ -42,7 +43,7 @@ const LOCAL: [&str; 11] = [
 const IMAGES: [&str; 5] = ["cramfs", "erofs", "iso9660", "romfs", "squashfs"];
 
 /// Mount points by device, the shortest first.
-pub type Devices = BTreeMap<String, BTreeSet<Point>>;
+pub type Devices = SortedMap<String, SortedSet<Point>>;
 
 /// A mount point; it sorts by length, then by text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +79,7 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
         let point = mount.point.as_str();
         let is_covered = top.get(point) != Some(&mount.device.as_str());
         if *kind == Kind::Device && !is_covered && is_safe(point) {
-            let points = devices.entry(mount.device.clone()).or_default();
+            let points = devices.entry(mount.device.clone());
             points.insert(Point { length: point.len(), path: point.to_owned() });
             if points.len() > MOUNT_POINTS_TRIED_MAX {
                 points.pop_last();
@@ -185,8 +186,8 @@ mod tests {
 
     /// `device point,point` for each device.
     fn found(mounts: &str, types: Option<&str>) -> Vec<String> {
-        let show = |(device, points): (String, BTreeSet<Point>)| {
-            let points: Vec<String> = points.into_iter().map(|p| p.path).collect();
+        let show = |(device, points): (String, SortedSet<Point>)| {
+            let points: Vec<&str> = points.iter().map(|p| p.path.as_str()).collect();
             format!("{device} {}", points.join(","))
         };
         devices(mounts, types).into_iter().map(show).collect()
@@ -200,7 +201,10 @@ mod tests {
         assert_eq!(found(mounts, Some(TYPES)), ["/dev/sda1 /aaa,/srv,/data/sub", "/dev/sda2 /srv/x"]);
         let many: String = (10..99).rev().map(|i| format!("/dev/a /{i} ext4 rw\n")).collect();
         assert_eq!(found(&many, Some(TYPES)), ["/dev/a /10,/11,/12,/13"]);
-        assert_eq!(devices(&many, Some(TYPES))["/dev/a"].len(), MOUNT_POINTS_TRIED_MAX);
+        assert_eq!(
+            devices(&many, Some(TYPES)).get("/dev/a").map(SortedSet::len),
+            Some(MOUNT_POINTS_TRIED_MAX)
+        );
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn survive_mutations(path: &str, group: Group) {
         for space in board.disks.values_mut() {
             *space = DiskSpace { free_bytes: disk_bytes, ..*space };
         }
-        let mut host = Host::new(Groups([group].into()));
+        let mut host = Host::new(Groups([group].into_iter().collect()));
         let mut out = Vec::new();
         for _ in 0..2 {
             board.files.insert(path.to_owned(), random.mutate(&text));

@@ -2,17 +2,17 @@
 //!
 //! A kind that is left out sends nothing of its own. `ram` is another word for `memory` with nodes.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{METRICS, NODE, POD};
+use crate::metric::SortedSet;
 use crate::metric::json::{JsonError, Reader};
 
 /// The groups that are switched on; by default what a pod takes and how many inodes the node has left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Groups {
-    pods: BTreeSet<&'static str>,
-    node: BTreeSet<&'static str>,
+    pods: SortedSet<&'static str>,
+    node: SortedSet<&'static str>,
 }
 
 /// Why a text is no choice of groups.
@@ -43,7 +43,7 @@ impl From<JsonError> for GroupsError {
 
 impl Default for Groups {
     fn default() -> Groups {
-        Groups { pods: ["memory", "cpu"].into(), node: ["inodes"].into() }
+        Groups { pods: ["memory", "cpu"].into_iter().collect(), node: ["inodes"].into_iter().collect() }
     }
 }
 
@@ -53,7 +53,7 @@ impl Groups {
     /// # Errors
     /// See [`GroupsError`].
     pub fn from_json(text: &str) -> Result<Groups, GroupsError> {
-        let mut groups = Groups { pods: BTreeSet::new(), node: BTreeSet::new() };
+        let mut groups = Groups { pods: SortedSet::new(), node: SortedSet::new() };
         let mut reader = Reader::new(text);
         reader.enter_object()?;
         while let Some(kind) = reader.next_key()? {

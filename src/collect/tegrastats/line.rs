@@ -15,12 +15,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use super::Group;
 use super::value::{self, Engine, Memory};
 use crate::limits::tegrastats::{FORM_CHARS_MAX, ITEMS_MAX, NAME_CHARS_MAX};
-use crate::metric::Number;
+use crate::metric::{Number, SortedSet};
 
 /// Names that power rails begin with. Others are known by their values.
 const RAIL_PREFIXES: [&str; 4] = ["VDD", "VIN", "POM_", "SYS5V"];
@@ -48,7 +46,7 @@ pub struct Line {
     /// Fields of a known name and an unknown form, with that form, every number in it being 0.
     pub odd: Vec<(Group, String)>,
     /// What was there, whether it had a value or not.
-    pub seen: BTreeSet<Group>,
+    pub seen: SortedSet<Group>,
 }
 
 /// Values by name.
@@ -56,12 +54,12 @@ pub struct Line {
 pub struct Named<T> {
     /// In the order in which they were found.
     pub items: Vec<(String, T)>,
-    names: BTreeSet<String>,
+    names: SortedSet<String>,
 }
 
 impl<T> Default for Named<T> {
     fn default() -> Named<T> {
-        Named { items: Vec::new(), names: BTreeSet::new() }
+        Named { items: Vec::new(), names: SortedSet::new() }
     }
 }
 

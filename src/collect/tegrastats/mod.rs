@@ -21,11 +21,10 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use super::{CollectError, Collector, Plugin, Program, Question, Reading, Reply};
 use crate::limits::PROGRAM_BACKOFF_S;
 use crate::limits::tegrastats::{FORMS_SHOWN_MAX, RUBBISH_TURNS, SHOWN_CHARS_MAX, SILENT_TURNS_MAX};
+use crate::metric::SortedSet;
 use line::Line;
 pub use metrics::Group;
 use metrics::METRICS;
@@ -49,7 +48,7 @@ const NOT_FOUND: &str = "(os error 2)";
 pub struct Tegrastats {
     program: Program,
     interval_s: u32,
-    groups: BTreeSet<Group>,
+    groups: SortedSet<Group>,
     turn: Turn,
     /// Turns in a row without a line.
     silent_turns: u32,
@@ -62,7 +61,7 @@ pub struct Tegrastats {
     /// The last turn that is over gave a reading and no error.
     is_well: bool,
     /// What was shown already of lines with a form nobody has seen.
-    shown: BTreeSet<String>,
+    shown: SortedSet<String>,
 }
 
 /// What has happened since the last [`Collector::begin`].
@@ -89,7 +88,7 @@ impl Tegrastats {
             ended: None,
             reads_sysfs: false,
             is_well: true,
-            shown: BTreeSet::new(),
+            shown: SortedSet::new(),
         }
     }
 }
@@ -170,8 +169,8 @@ impl Tegrastats {
         }
         self.silent_turns = 0;
         self.rubbish = false;
-        self.turn.sent = !line.seen.is_disjoint(&self.groups);
-        for group in &self.groups {
+        self.turn.sent = self.groups.iter().any(|group| line.seen.contains(group));
+        for group in self.groups.iter() {
             metrics::push(*group, &line, &mut reading.gauges);
         }
         self.judge(&line, &text)

@@ -25,7 +25,7 @@ fn cores(text: &str) -> Vec<String> {
 /// The GPU as load and MHz.
 fn gpu(text: &str) -> (Option<f64>, Option<u64>) {
     let line = Line::parse(text);
-    assert!(line.odd.is_empty() && line.seen == [Group::Gpu].into(), "{text}");
+    assert!(line.odd.is_empty() && line.seen.iter().eq(&[Group::Gpu]), "{text}");
     (line.gpu.load_percent.map(Number::as_f64), line.gpu.frequency_hz.map(|hz| hz / 1_000_000))
 }
 
