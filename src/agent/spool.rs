@@ -10,8 +10,10 @@ use crate::telemetry::Counters;
 pub(super) fn reported(report: &Report, cx: &mut Cx<'_>) {
     let mut counts = Counters::new();
     let mut count = |reason: Cow<'static, str>, records: u64| {
-        let total = counts.entry(reason).or_default();
-        *total = total.saturating_add(records);
+        if records > 0 {
+            let total = counts.entry(reason);
+            *total = total.saturating_add(records);
+        }
     };
     for dropped in &report.dropped {
         for key in &dropped.keys {
@@ -26,7 +28,6 @@ pub(super) fn reported(report: &Report, cx: &mut Cx<'_>) {
     }
     count(Cow::Borrowed("spool_damaged"), report.damaged);
     count(Cow::Borrowed("spool_torn"), report.torn);
-    counts.retain(|_, records| *records > 0);
     cx.telemetry.dropped_all(&counts);
     cx.telemetry.spool(report.written_bytes, report.disk_records);
     match &report.failure {
