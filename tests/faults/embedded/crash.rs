@@ -121,7 +121,7 @@ fn missing(alone: &Alone, sent: &Sent, kills: &[Instant]) -> (usize, f64) {
 /// since the last write (`SPOOL_AFTER`), and the write.
 #[test]
 fn kill_9_amid_an_outage_loses_only_what_came_since_the_last_write() {
-    const KILLS: u64 = 12;
+    const KILLS: u64 = 7;
     const KILLS_DRAINING: u64 = 12;
     const SEED: u64 = 710;
     /// An interval, a second, `SPOOL_AFTER`, each 1 s; and what a busy machine adds.
@@ -134,7 +134,7 @@ fn kill_9_amid_an_outage_loses_only_what_came_since_the_last_write() {
     let counter = Counter::start(&alone, 1, EVERY);
     let mut kills = Vec::new();
     for _ in 0..KILLS {
-        moment(&mut random, 200, 3_500);
+        moment(&mut random, 2_000, 7_000);
         kills.push(Instant::now());
         agent.kill();
         agent = alone.run(&changes);
@@ -167,6 +167,7 @@ fn kill_9_amid_an_outage_loses_only_what_came_since_the_last_write() {
     );
     figure(GROUP, &format!("{KILLS} kills amid outages, {KILLS_DRAINING} draining, SPOOL_AFTER 1 s"), &value);
     assert_eq!(came + lost, sent.at.len());
+    assert!(came > sent.at.len() / 5, "the card had something: {value}");
     assert!(oldest_s <= LOSS_S_MAX, "{value}");
     assert!(alone.came().all <= sent.sum());
     end(&mut agent);
