@@ -1,10 +1,10 @@
 //! Log lines on standard error that never hold the loop, whoever reads them.
 //!
-//! `simple_logger` decides what is logged and makes the lines behind the time stamps, but it prints them with `eprintln!`, which waits
-//! where nobody empties a pipe, and panics where its reader is gone or a disk is full. So while it prints, standard
-//! error is a pipe of ours. The line is then passed on if that can be done at once, and otherwise dropped; the next
-//! line that can be written is preceded by their number. A file is always said to be ready: a disk that hangs is
-//! waited for.
+//! `simple_logger` decides what is logged and makes the lines behind the time stamps, but it prints them with
+//! `eprintln!`, which waits where nobody empties a pipe, and panics where its reader is gone or a disk is full. So while
+//! it prints, standard error is a pipe of ours. The line is then passed on if that can be done at once, and otherwise
+//! dropped; the next line that can be written is preceded by their number. A file is always said to be ready: a disk
+//! that hangs is waited for.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
