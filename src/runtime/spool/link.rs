@@ -123,7 +123,8 @@ impl EmbeddedLink {
             None => self.save_until.is_some_and(|until| until <= now),
         };
         let records = queue.figures().memory_records;
-        if is_lost && records > 0 && !self.is_loss_told {
+        // A dry run has nothing to lose.
+        if is_lost && records > 0 && self.place.path.is_some() && !self.is_loss_told {
             self.is_loss_told = true;
             log::error!("embedded queue: {records} records could not be written, and end with the program");
         }
