@@ -157,7 +157,13 @@ impl Fetching {
     }
 
     /// Takes the replies to the last request. Those to the first tell how many values there are.
-    pub fn received(&mut self, mut replies: Replies) -> Result<Option<u64>, QueueError> {
+    pub fn received(&mut self, replies: Replies) -> Result<Option<u64>, QueueError> {
+        // One request asks for both.
+        const EITHER: &str = "chouette:metrics:claimed.keys or .values";
+        self.take(replies).map_err(|error| error.about(EITHER))
+    }
+
+    fn take(&mut self, mut replies: Replies) -> Result<Option<u64>, QueueError> {
         const WHAT: QueueError = QueueError::Unexpected("a chunk");
         let mut size = None;
         let lists = match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {

@@ -285,7 +285,13 @@ impl Agent {
         match self.shared.holding.stands_by_for() {
             Some(holder) => log::error!("agent {holder} works on this redis; nothing was done"),
             None => {
-                log::warn!("stopped waiting for what is in flight; it is kept and finished at the next start")
+                log::warn!(
+                    "stopped waiting for what is in flight; it is kept and finished at the next start"
+                );
+                let records = self.outbox.len();
+                if records > 0 {
+                    log::error!("{records} records could not be stored, and end with the program");
+                }
             }
         }
         actions.push(Action::Exit(u8::from(self.once.is_some())));

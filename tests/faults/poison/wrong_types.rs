@@ -133,12 +133,15 @@ fn the_log_names_the_key() {
         let lines = || agent.stderr().lines().filter(|line| line.contains("WRONGTYPE")).count();
         let before = lines();
         client.run::<()>(&["SET", key, "not ours"]);
-        let named = || agent.stderr().lines().any(|line| line.contains("WRONGTYPE") && line.contains(key));
+        // A claim that is being made takes along what stands there, and finds it under its new name.
+        let claimed = key.replace(":raw.", ":claimed.");
+        let is_named = |line: &str| [key, &claimed[..]].into_iter().any(|name| line.contains(name));
+        let named = || agent.stderr().lines().any(|line| line.contains("WRONGTYPE") && is_named(line));
         // Long enough for every stage to have met it.
         if !wait_until(MEETING_LIMIT, named) {
             unnamed.push((key, lines() - before));
         }
-        client.run::<()>(&["DEL", key]);
+        client.run::<()>(&["DEL", key, &claimed]);
     }
     assert!(unnamed.is_empty(), "not named, and how many lines there were: {unnamed:?}\n{}", agent.stderr());
 }

@@ -96,7 +96,8 @@ fn the_end_does_not_wait_for_a_card_that_hangs() {
     agent.signal("TERM");
     assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
     let took = began.elapsed();
-    assert!(agent.stderr().contains("records could not be written"), "{}", agent.stderr());
+    // Those that the queue has, or those that it could not take any more.
+    assert!(agent.stderr().contains("and end with the program"), "{}", agent.stderr());
     let more = format!("ended after {:.1} s (bound {} s)", took.as_secs_f64(), END_MAX.as_secs());
     tell_lateness("the card hangs, SIGTERM", &agent.stderr(), &more);
     // What is in flight has its time, and the last word has its own.
