@@ -17,6 +17,8 @@ by_crate() {
             name = substr($0, index($0, " " $3 " ") + 3)
             if (match(name, /[a-z_][a-z0-9_]*::/)) {
                 crate = substr(name, RSTART, RLENGTH - 2)
+            } else if (name ~ /^OUTLINED_FUNCTION/) {
+                crate = "(shared pieces)"
             } else if (name ~ /^\.Lanon/) {
                 crate = "(texts and tables)"
             } else if (name ~ /ring_core|nistz|fiat_|_nohw|bsaes|aesni|mulx?4x|^fe_|^ge_|25519|gcm|ghash/) {
