@@ -65,14 +65,11 @@ find_rustc() {
 # The standard library is built here, not fetched: the one that `rustup target add` gives is 290 kB larger, and one
 # that was not told otherwise panics on 32 bits when it is asked for the time after January 2038.
 build() {
-    local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags crates inlined=40
+    local target=$1 rustc=$2 sysroot=$3 started=$SECONDS rustflags crates
     rustflags='-Clink-self-contained=no'
     # Small functions are inlined even where size counts: calls to them take more bytes than they do. By how much the
-    # threshold pays is told in tests/bench/README.md; 32-bit ARM has no room for all of it.
-    if [[ $target == arm* ]]; then
-        inlined=20
-    fi
-    rustflags+=" -Cllvm-args=--inline-threshold=$inlined"
+    # threshold pays is told in tests/bench/README.md.
+    rustflags+=' -Cllvm-args=--inline-threshold=40'
     # Nothing unwinds and nothing prints a backtrace.
     rustflags+=' -Cforce-unwind-tables=no'
     # Of a derived Debug only the name is written: what a person is to read has words of its own.
