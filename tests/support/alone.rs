@@ -198,9 +198,10 @@ impl Counter {
                 let mut sent = ours.lock().unwrap();
                 let first = sent.at.len();
                 let lines = (first..first + numbers).map(|n| format!("{ONE}:1|c|#n:{n}\n{ALL}:{n}|c\n"));
+                let at = Instant::now();
                 // What is refused has not come.
                 if socket.send_to(lines.collect::<String>().as_bytes(), &path).is_ok() {
-                    sent.at.resize(first + numbers, Instant::now());
+                    sent.at.resize(first + numbers, at);
                 }
                 drop(sent);
                 std::thread::sleep(every);

@@ -114,8 +114,9 @@ struct Kill {
 impl Kill {
     /// Ends an agent as a power cut would.
     fn now(agent: &mut Agent, alone: &Alone) -> Kill {
-        let at = Instant::now();
         agent.kill();
+        // Not before: what came until then may have come to the one that is gone.
+        let at = Instant::now();
         let changed = |file: &PathBuf| file.metadata().and_then(|metadata| metadata.modified()).unwrap();
         let last = alone.files().iter().map(changed).max();
         let age = last.and_then(|last| last.elapsed().ok()).unwrap_or(Duration::ZERO);
