@@ -10,7 +10,7 @@ use crate::limits::SCRATCH_BYTES_KEPT;
 use crate::metric::{Number, Series};
 use crate::queue::{Entry, Records};
 use crate::release::Random;
-use crate::telemetry::DROPPED;
+use crate::telemetry::{Counters, DROPPED};
 
 /// The longest reason that a key tells.
 const REASON_BYTES_MAX: usize = 32;
@@ -93,8 +93,21 @@ fn told(series: &Series) -> Option<(&str, u64)> {
     (series.name == DROPPED && is_reason(reason)).then_some((reason, count))
 }
 
+/// Counts records that are dropped for a reason. What tells of drops has not been told yet: it is told with these.
+pub(super) fn count_dropped<'a>(
+    keys: impl Iterator<Item = &'a [u8]>,
+    reason: &'static str,
+    counters: &mut Counters,
+) {
+    for key in keys {
+        let (reason, count) = told_by(key).unwrap_or((Cow::Borrowed(reason), 1));
+        let total = counters.entry(reason);
+        *total = total.saturating_add(count);
+    }
+}
+
 /// What the record of a key tells of drops.
-pub(super) fn told_by(key: &[u8]) -> Option<(Cow<'static, str>, u64)> {
+fn told_by(key: &[u8]) -> Option<(Cow<'static, str>, u64)> {
     let mut parts = std::str::from_utf8(key).ok()?.splitn(3, ':');
     let (_, count, reason) = (parts.next()?, parts.next()?, parts.next()?);
     let count = count.parse().ok()?;
@@ -109,7 +122,7 @@ fn is_reason(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{Counters, dropped_series};
+    use crate::telemetry::dropped_series;
 
     #[test]
     fn a_key_tells_what_its_record_tells_of_drops() {

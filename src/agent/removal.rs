@@ -5,8 +5,6 @@
 //! remembered behind the back of an agent that has taken over. That one sends again what was not acknowledged, on the
 //! same seconds.
 
-use std::borrow::Cow;
-
 use super::line::Hold;
 use super::{Cx, ids, lease};
 use crate::limits::{ACKNOWLEDGE_KEYS_MAX, REQUEST_KEY_BYTES_MAX};
@@ -162,12 +160,7 @@ impl Removal {
         match &self.why {
             Why::Dropped(reason) => {
                 let mut dropped = Counters::new();
-                for key in self.keys.keys(self.done..end) {
-                    // What tells of drops has not been told yet: it is told with these.
-                    let (reason, count) = ids::told_by(key).unwrap_or((Cow::Borrowed(*reason), 1));
-                    let total = dropped.entry(reason);
-                    *total = count.saturating_add(*total);
-                }
+                ids::count_dropped(self.keys.keys(self.done..end), reason, &mut dropped);
                 dropped
             }
             // The reasons are told with the first chunk.

@@ -5,28 +5,11 @@ use std::rc::Rc;
 
 use super::{Settings, Timer};
 use crate::limits::{CHECK_TTL_S, CHUNK_KEYS, LOG_RECORD_BYTES_MAX, RECORD_BYTES_MAX};
-use crate::queue::{
-    Queue, WRAPPED_CHECKS, WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS, WRAPPED_METRICS,
-};
+pub use crate::queue::Stream;
 use crate::release::{
     Batch, Common, Delivered, ForwardedBatch, LogBatch, Payload, RecordError, SeriesBatch, forwarded,
 };
 use crate::telemetry::{DROPPED, Telemetry};
-
-/// What is released to an intake of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Series, from the queue that the agent fills.
-    Metrics,
-    /// Log records, from the queue that applications fill.
-    Logs,
-    /// Distributions of DogStatsD.
-    Distributions,
-    /// Events of DogStatsD.
-    Events,
-    /// Service checks of DogStatsD.
-    Checks,
-}
 
 /// Something that each stream has one of.
 #[derive(Debug)]
@@ -90,34 +73,9 @@ impl<T> PerStream<T> {
 }
 
 impl Stream {
-    /// Every stream.
-    pub const ALL: [Stream; 5] =
-        [Stream::Metrics, Stream::Logs, Stream::Distributions, Stream::Events, Stream::Checks];
-
     /// Whether there can be anything. What DogStatsD has left behind is released once it is switched on again.
     pub(super) fn is_used(self, settings: &Settings) -> bool {
         matches!(self, Stream::Metrics | Stream::Logs) || settings.dogstatsd_contexts_max.is_some()
-    }
-
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stream::Metrics => "metrics",
-            Stream::Logs => "logs",
-            Stream::Distributions => "distributions",
-            Stream::Events => "events",
-            Stream::Checks => "checks",
-        }
-    }
-
-    pub(super) fn queue(self) -> Queue {
-        match self {
-            Stream::Metrics => WRAPPED_METRICS,
-            Stream::Logs => WRAPPED_LOGS,
-            Stream::Distributions => WRAPPED_DISTRIBUTIONS,
-            Stream::Events => WRAPPED_EVENTS,
-            Stream::Checks => WRAPPED_CHECKS,
-        }
     }
 
     /// What log lines and warnings are about.
@@ -270,6 +228,7 @@ mod tests {
     use super::super::{Action, Event, Now, simulation};
     use super::*;
     use crate::protocol::redis::{Replies, Value};
+    use crate::queue::{WRAPPED_LOGS, WRAPPED_METRICS};
 
     /// The commands of each request, and whether there was anything but requests and the timer of the release.
     fn requests(actions: &[Action]) -> (Vec<String>, bool) {

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use super::reply::{score_of, write_score};
 use super::spool::operation::{Operation, Outcome};
-use super::spool::{Answer, Ask, Dropped, Figures, QueueName, Rest, Settings, Spool};
-use super::{DELIVERED_METRICS, Entry, Listed, Trace};
+use super::spool::{Answer, Ask, Dropped, Figures, Rest, Settings, Spool};
+use super::{DELIVERED_METRICS, Entry, Listed, Stream, Trace};
 use crate::protocol::redis::{Found, Replies, Request, Strings, Value};
 
 /// The embedded queue and the requests it has not answered yet.
@@ -148,7 +148,7 @@ impl Embedded {
     }
 
     /// Tells how a release of a queue went.
-    pub fn released(&mut self, queue: QueueName, is_delivered: bool, now: Instant) {
+    pub fn released(&mut self, queue: Stream, is_delivered: bool, now: Instant) {
         self.spool.released(queue, is_delivered, now);
     }
 
@@ -204,18 +204,18 @@ impl Embedded {
             [b"WATCH" | b"UNWATCH", ..] => (Value::Okay, Vec::new()),
             [b"LRANGE", key, ..] if *key == DELIVERED_METRICS.as_bytes() => (NOTHING, vec![Ask::Delivered]),
             [b"HLEN", _] => (Value::Int(0), Vec::new()),
-            [b"ZCARD", key] => match QueueName::of_key(key) {
+            [b"ZCARD", key] => match Stream::of_key(key) {
                 Some(queue) => (Value::Nil, vec![Ask::Size(queue)]),
                 None => (Value::Int(0), Vec::new()),
             },
             [b"ZRANGE", _, b"-1", ..] => (NOTHING, Vec::new()),
-            [b"ZRANGE", key, first, last, ..] => match QueueName::of_key(key) {
+            [b"ZRANGE", key, first, last, ..] => match Stream::of_key(key) {
                 Some(queue) => asked(keys_between(queue, first, last)),
                 None => (NOTHING, Vec::new()),
             },
             [b"ZRANGEBYSCORE", key, _, before, .., count] => asked(keys_before(key, before, count)),
             [b"HMGET", key, keys @ ..] => {
-                asked(QueueName::of_key(key).map(|queue| {
+                asked(Stream::of_key(key).map(|queue| {
                     Ask::Values(queue, keys.iter().map(|key| key.to_vec()).collect(), bytes_max)
                 }))
             }
@@ -267,14 +267,14 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn keys_between(queue: QueueName, first: &[u8], last: &[u8]) -> Option<Ask> {
+fn keys_between(queue: Stream, first: &[u8], last: &[u8]) -> Option<Ask> {
     let (rank, last): (usize, usize) = (number(first)?, number(last)?);
     Some(Ask::Keys { queue, rank, count: (last + 1).saturating_sub(rank), before_s: None })
 }
 
 fn keys_before(key: &[u8], before: &[u8], count: &[u8]) -> Option<Ask> {
     let before_s = score_of(before.strip_prefix(b"(")?)?;
-    let queue = QueueName::of_key(key)?;
+    let queue = Stream::of_key(key)?;
     Some(Ask::Keys { queue, rank: 0, count: number(count)?, before_s: Some(before_s) })
 }
 
@@ -299,8 +299,8 @@ fn listed_strings(listed: &Listed, rest: Rest) -> Strings {
 #[derive(Debug, Default)]
 struct Transaction {
     commands: usize,
-    removed: Option<(QueueName, Vec<Vec<u8>>)>,
-    stored: Vec<(QueueName, Vec<Entry>)>,
+    removed: Option<(Stream, Vec<Vec<u8>>)>,
+    stored: Vec<(Stream, Vec<Entry>)>,
     delivered: Option<(Vec<u8>, usize)>,
     is_refused: bool,
 }
@@ -319,7 +319,7 @@ impl Transaction {
         match words {
             [b"ZREM", key, keys @ ..] => {
                 let keys = keys.iter().map(|key| key.to_vec()).collect();
-                self.removed = Some((QueueName::of_key(key)?, keys));
+                self.removed = Some((Stream::of_key(key)?, keys));
             }
             [b"HDEL", ..] => {}
             [b"ZADD", key, pairs @ ..] => {
@@ -332,10 +332,10 @@ impl Transaction {
                     _ => None,
                 };
                 let entries = pairs.chunks(2).map(entry).collect::<Option<_>>()?;
-                self.stored.push((QueueName::of_key(key)?, entries));
+                self.stored.push((Stream::of_key(key)?, entries));
             }
             [b"HSET", key, pairs @ ..] => {
-                let queue = QueueName::of_key(key)?;
+                let queue = Stream::of_key(key)?;
                 let (_, entries) = self.stored.iter_mut().find(|(stored, _)| *stored == queue)?;
                 // In the order of the keys; see `store`.
                 for (entry, pair) in entries.iter_mut().zip(pairs.chunks(2)) {

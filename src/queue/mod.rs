@@ -10,6 +10,7 @@ pub mod embedded;
 mod lease;
 mod reply;
 pub mod spool;
+mod stream;
 mod wrapped;
 
 pub use claim::{
@@ -21,6 +22,7 @@ pub use lease::{
 pub use reply::{
     Listed, QueueError, claimed_now, claims_there, listed, queued, size_of, survey_of, transaction, values_of,
 };
+pub use stream::Stream;
 pub use wrapped::{
     Entry, Records, Trace, acknowledge, acknowledge_without_memory, expired_keys, fitting, key_chunk,
     next_chunk_keys, queue_size, store, value_chunk,

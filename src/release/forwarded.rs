@@ -13,13 +13,10 @@
 //! stand there twice where an acceptance was lost on its way back.
 
 use super::batch::{Batch, Common, Fit, RecordError};
-use super::payload::{Payload, PayloadWriter, Source};
-use crate::limits::{BATCH_BYTES_MAX, PAYLOAD_BYTES_PER_SLICE};
+use super::payload::{Payload, PayloadWriter, WholeText, excerpt};
+use crate::limits::BATCH_BYTES_MAX;
 use crate::metric::Tags;
 use crate::metric::json::{self, JsonError, Reader};
-
-/// Characters of a refused record that a warning shows.
-const EXCERPT_CHARS_MAX: usize = 200;
 
 /// What is around the records of a body, and between the members of a record.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,9 +107,7 @@ impl Batch for ForwardedBatch {
             return Err(RecordError::MalformedRecord);
         }
         if self.is_empty() {
-            let beginning = self.text.get(start..self.text.len().min(start + 4 * EXCERPT_CHARS_MAX));
-            let beginning = String::from_utf8_lossy(beginning.unwrap_or_default());
-            self.payload.first = beginning.chars().take(EXCERPT_CHARS_MAX).collect();
+            self.payload.first = excerpt(self.text.get(start..).unwrap_or_default());
         }
         self.payload.items += 1;
         self.payload.keys.push(key);
@@ -128,27 +123,12 @@ impl Batch for ForwardedBatch {
         let ForwardedBatch { form, mut text, payload, .. } = *self;
         text.extend_from_slice(form.after.as_bytes());
         let text_bytes = text.len();
-        let source = Box::new(Pieces { text, done: 0 });
+        let source = Box::new(WholeText::new(text));
         if form.is_compressed {
             PayloadWriter::new(source, payload, text_bytes)
         } else {
             PayloadWriter::plain(source, payload)
         }
-    }
-}
-
-/// Text that is there as a whole.
-struct Pieces {
-    text: Vec<u8>,
-    done: usize,
-}
-
-impl Source for Pieces {
-    fn write(&mut self, text: &mut Vec<u8>, _: &mut Payload) -> bool {
-        let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
-        text.extend_from_slice(self.text.get(self.done..end).unwrap_or_default());
-        self.done = end;
-        end < self.text.len()
     }
 }
 

@@ -9,11 +9,8 @@
 
 use super::batch::{Batch, Common, Fit, RecordError};
 use super::log_entry::EntryWriter;
-use super::payload::{Payload, PayloadWriter, Source};
-use crate::limits::{LOG_BODY_BYTES_MAX, LOG_ENTRIES_MAX, PAYLOAD_BYTES_PER_SLICE};
-
-/// Characters of a refused log that a warning shows.
-const EXCERPT_CHARS_MAX: usize = 200;
+use super::payload::{Payload, PayloadWriter, WholeText, excerpt};
+use crate::limits::{LOG_BODY_BYTES_MAX, LOG_ENTRIES_MAX};
 
 /// Entries under way to one payload.
 pub struct LogBatch {
@@ -60,26 +57,10 @@ impl Batch for LogBatch {
 
     fn into_writer(self: Box<Self>) -> PayloadWriter {
         let LogBatch { mut text, mut payload, .. } = *self;
-        let beginning = text.get(1..text.len().min(4 * EXCERPT_CHARS_MAX)).unwrap_or_default();
-        payload.first = String::from_utf8_lossy(beginning).chars().take(EXCERPT_CHARS_MAX).collect();
+        payload.first = excerpt(text.get(1..).unwrap_or_default());
         text.extend_from_slice(if payload.items == 0 { b"[]" } else { b"]" });
         let text_bytes = text.len();
-        PayloadWriter::new(Box::new(Pieces { text, done: 0 }), payload, text_bytes)
-    }
-}
-
-/// Text that is there as a whole.
-struct Pieces {
-    text: Vec<u8>,
-    done: usize,
-}
-
-impl Source for Pieces {
-    fn write(&mut self, text: &mut Vec<u8>, _: &mut Payload) -> bool {
-        let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
-        text.extend_from_slice(self.text.get(self.done..end).unwrap_or_default());
-        self.done = end;
-        end < self.text.len()
+        PayloadWriter::new(Box::new(WholeText::new(text)), payload, text_bytes)
     }
 }
 

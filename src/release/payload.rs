@@ -63,6 +63,36 @@ pub(super) trait Source {
     fn write(&mut self, text: &mut Vec<u8>, payload: &mut Payload) -> bool;
 }
 
+/// A text that is there as a whole.
+pub(super) struct WholeText {
+    text: Vec<u8>,
+    done: usize,
+}
+
+impl WholeText {
+    pub fn new(text: Vec<u8>) -> WholeText {
+        WholeText { text, done: 0 }
+    }
+}
+
+impl Source for WholeText {
+    fn write(&mut self, text: &mut Vec<u8>, _: &mut Payload) -> bool {
+        let end = self.text.len().min(self.done + PAYLOAD_BYTES_PER_SLICE);
+        text.extend_from_slice(self.text.get(self.done..end).unwrap_or_default());
+        self.done = end;
+        end < self.text.len()
+    }
+}
+
+/// The beginning of a record, as [`Payload::first`] has it.
+pub(super) fn excerpt(record: &[u8]) -> String {
+    /// What a warning shows.
+    const CHARS_MAX: usize = 200;
+    // A character has four bytes at most.
+    let beginning = record.get(..record.len().min(4 * CHARS_MAX)).unwrap_or_default();
+    String::from_utf8_lossy(beginning).chars().take(CHARS_MAX).collect()
+}
+
 /// Compresses a batch piece by piece.
 pub struct PayloadWriter {
     source: Box<dyn Source>,

@@ -29,7 +29,7 @@ fn a_killed_child_costs_nothing() {
     for round in 0..120 {
         keeper.store(stored..stored + 40);
         stored += 40;
-        keeper.spool.released(QueueName::Metrics, false, keeper.now);
+        keeper.spool.released(Stream::Metrics, false, keeper.now);
         keeper.now += AFTER;
         keeper.spool.pump(keeper.now);
         if let Some(child) = into_the_middle(&mut keeper, round) {
@@ -39,7 +39,7 @@ fn a_killed_child_costs_nothing() {
         keeper.settle();
         if round % 3 == 2 {
             let (numbers, keys) = keeper.batch();
-            keeper.spool.ask(9, Ask::Remove(QueueName::Metrics, keys, Trace::default()), keeper.now);
+            keeper.spool.ask(9, Ask::Remove(Stream::Metrics, keys, Trace::default()), keeper.now);
             if round % 2 == 0
                 && let Some(child) = into_the_middle(&mut keeper, round)
             {
@@ -91,7 +91,7 @@ fn after_a_killed_agent_what_was_written_is_there_and_what_was_removed_is_not() 
         stored += 50;
         // What is under way when it is killed may be there or not.
         keeper.store(stored..stored + 50);
-        keeper.spool.released(QueueName::Metrics, false, keeper.now);
+        keeper.spool.released(Stream::Metrics, false, keeper.now);
         keeper.now += AFTER;
         keeper.spool.pump(keeper.now);
         if let Some(child) = into_the_middle(&mut keeper, round) {

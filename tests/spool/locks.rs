@@ -21,7 +21,7 @@ fn the_directory_is_taken_until_the_child_has_ended() {
     let program = program_that(&dir, &format!("while [ ! -e {} ]; do sleep 0.02; done", gate.display()));
     let mut keeper = Keeper::with(&path, program, SETTINGS);
     keeper.store(0..10);
-    keeper.spool.released(QueueName::Metrics, false, keeper.now);
+    keeper.spool.released(Stream::Metrics, false, keeper.now);
     keeper.now += AFTER;
     keeper.spool.pump(keeper.now);
     keeper.turn();

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use chouette_iot::protocol::redis::Found;
 use chouette_iot::queue::spool::operation::Outcome;
-use chouette_iot::queue::spool::{Answer, Ask, QueueName, Rest, Settings, Spool};
-use chouette_iot::queue::{Entry, Trace};
+use chouette_iot::queue::spool::{Answer, Ask, Rest, Settings, Spool};
+use chouette_iot::queue::{Entry, Stream, Trace};
 use chouette_iot::runtime::spool::{Directory, Writer};
 use mio::{Events, Poll, Token};
 use support::temp::TempDir;
@@ -138,11 +138,11 @@ impl Keeper {
             score_s: at as f64,
             json: format!("{{\"metric\":\"m\",\"value\":{at}}}{}", " ".repeat(150)).into_bytes(),
         };
-        self.ask(Ask::Store(QueueName::Metrics, numbers.map(entry).collect()));
+        self.ask(Ask::Store(Stream::Metrics, numbers.map(entry).collect()));
     }
 
     fn size(&mut self) -> u64 {
-        match self.ask(Ask::Size(QueueName::Metrics)) {
+        match self.ask(Ask::Size(Stream::Metrics)) {
             Answer::Size(size) => size,
             other => panic!("{other:?}"),
         }
@@ -152,15 +152,14 @@ impl Keeper {
     fn batch(&mut self) -> (Vec<usize>, Vec<Vec<u8>>) {
         let mut keys: Vec<Vec<u8>> = Vec::new();
         loop {
-            let ask = Ask::Keys { queue: QueueName::Metrics, rank: keys.len(), count: 500, before_s: None };
+            let ask = Ask::Keys { queue: Stream::Metrics, rank: keys.len(), count: 500, before_s: None };
             let Answer::Keys(listed, rest) = self.ask(ask) else { panic!() };
             keys.extend(listed.keys().map(<[u8]>::to_vec));
             if rest != Rest::Next {
                 break;
             }
         }
-        let Answer::Values(values) = self.ask(Ask::Values(QueueName::Metrics, keys.clone(), usize::MAX))
-        else {
+        let Answer::Values(values) = self.ask(Ask::Values(Stream::Metrics, keys.clone(), usize::MAX)) else {
             panic!()
         };
         let number = |(key, found): (&Vec<u8>, Found<'_>)| {
@@ -173,7 +172,7 @@ impl Keeper {
     }
 
     fn remove(&mut self, keys: Vec<Vec<u8>>) -> bool {
-        let ask = Ask::Remove(QueueName::Metrics, keys, Trace::default());
+        let ask = Ask::Remove(Stream::Metrics, keys, Trace::default());
         matches!(self.ask(ask), Answer::Removed { is_durable: true })
     }
 
@@ -195,7 +194,7 @@ impl Keeper {
 
     /// Releases fail for so long that it goes to the disk.
     fn outage(&mut self) {
-        self.spool.released(QueueName::Metrics, false, self.now);
+        self.spool.released(Stream::Metrics, false, self.now);
         self.wait(AFTER);
     }
 }

@@ -12,7 +12,7 @@ fn while_the_disk_hangs_the_loop_goes_on_and_memory_serves() {
     let program = program_that(&dir, "exec sleep 600");
     let mut keeper = Keeper::with(&dir.join("spool"), program, SETTINGS);
     keeper.store(0..100);
-    keeper.spool.released(QueueName::Metrics, false, keeper.now);
+    keeper.spool.released(Stream::Metrics, false, keeper.now);
     keeper.now += AFTER;
     keeper.spool.pump(keeper.now);
     for _ in 0..10 {
@@ -21,8 +21,8 @@ fn while_the_disk_hangs_the_loop_goes_on_and_memory_serves() {
     let first = keeper.writer.child_id().unwrap();
     // What comes meanwhile is stored and counted; what is being written can be read.
     for at in 1..20 {
-        keeper.spool.ask(1, Ask::Store(QueueName::Metrics, Vec::new()), keeper.now);
-        keeper.spool.ask(2, Ask::Size(QueueName::Metrics), keeper.now);
+        keeper.spool.ask(1, Ask::Store(Stream::Metrics, Vec::new()), keeper.now);
+        keeper.spool.ask(2, Ask::Size(Stream::Metrics), keeper.now);
         assert_eq!(keeper.spool.take_answer(), Some((1, Answer::Stored)), "{at}");
         assert_eq!(keeper.spool.take_answer(), Some((2, Answer::Size(100))));
         keeper.turn();

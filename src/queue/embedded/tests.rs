@@ -150,7 +150,7 @@ fn what_happened_is_told_once() {
     let entries: Vec<Entry> = (0..600).map(|at| entry(at, &[b'x'; 500])).collect();
     board.store(WRAPPED_METRICS, &entries);
     let report = board.queue.take_report().expect("not all had room");
-    let [Dropped { queue: QueueName::Metrics, reason: "spool_memory_full", keys, unnamed: 0 }] =
+    let [Dropped { queue: Stream::Metrics, reason: "spool_memory_full", keys, unnamed: 0 }] =
         &report.dropped[..]
     else {
         panic!("{:?}", report.dropped)

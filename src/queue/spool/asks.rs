@@ -5,10 +5,10 @@ use std::time::Instant;
 use super::disk::Task;
 use super::held::{Place, Rank, Saved};
 use super::payload::{Removed, TOLD, write_record, write_removal};
-use super::{Answer, Ask, QueueName, Rest, Spool};
+use super::{Answer, Ask, Rest, Spool};
 use crate::limits::spool::{RECORD_BYTES_MAX, SAVE_TRIES, SEGMENT_FILE_BYTES_MAX};
 use crate::protocol::redis::{Found, Strings};
-use crate::queue::{Entry, Listed, Trace};
+use crate::queue::{Entry, Listed, Stream, Trace};
 
 /// What is listed.
 struct List {
@@ -54,12 +54,12 @@ impl<T> Spool<T> {
         Ok(())
     }
 
-    fn size(&self, queue: QueueName) -> u64 {
+    fn size(&self, queue: Stream) -> u64 {
         let on_disk = self.segments.values().map(|segment| segment.extents[queue as usize].live);
         self.lanes[queue as usize].memory.unsaved() as u64 + on_disk.sum::<u64>()
     }
 
-    fn values(&self, queue: QueueName, keys: &[Vec<u8>], bytes_max: usize) -> Strings {
+    fn values(&self, queue: Stream, keys: &[Vec<u8>], bytes_max: usize) -> Strings {
         let memory = &self.lanes[queue as usize].memory;
         let mut values = Strings::with_capacity(keys.len());
         let mut bytes = 0;
@@ -76,13 +76,13 @@ impl<T> Spool<T> {
     }
 
     /// Bytes of memory that one list may keep: half of all, shared by the queues in use.
-    fn list_bytes_max(&self, queue: QueueName) -> usize {
-        let in_use = |other: &&QueueName| **other == queue || self.size(**other) > 0;
-        self.settings.memory_bytes_max / 2 / QueueName::ALL.iter().filter(in_use).count().max(1)
+    fn list_bytes_max(&self, queue: Stream) -> usize {
+        let in_use = |other: &&Stream| **other == queue || self.size(**other) > 0;
+        self.settings.memory_bytes_max / 2 / Stream::ALL.iter().filter(in_use).count().max(1)
     }
 
     /// The file whose records of a queue come next, and the oldest second in it.
-    fn next_to_load(&self, queue: QueueName) -> Option<(f64, u32)> {
+    fn next_to_load(&self, queue: Stream) -> Option<(f64, u32)> {
         let unloaded = self.segments.iter().filter_map(|(number, segment)| {
             let extent = segment.extents[queue as usize];
             (extent.live > 0 && !extent.is_loaded).then_some((extent.oldest_s, *number))
@@ -93,7 +93,7 @@ impl<T> Spool<T> {
     /// `None` while something has to be read first.
     fn keys(
         &mut self,
-        queue: QueueName,
+        queue: Stream,
         (rank, count): (usize, usize),
         before_s: Option<f64>,
         now: Instant,
@@ -136,7 +136,7 @@ impl<T> Spool<T> {
     /// Lists what is in memory and older than two seconds, `before_s` and `limit_s`.
     fn list(
         &self,
-        queue: QueueName,
+        queue: Stream,
         (rank, count): (usize, usize),
         before_s: Option<f64>,
         limit_s: Option<f64>,
@@ -168,7 +168,7 @@ impl<T> Spool<T> {
     fn remove(
         &mut self,
         ticket: T,
-        queue: QueueName,
+        queue: Stream,
         keys: Vec<Vec<u8>>,
         trace: Trace,
         now: Instant,
@@ -198,7 +198,7 @@ impl<T> Spool<T> {
         let is_durable = places.is_empty() && !is_in_doubt;
         self.answers.push_back((ticket, Answer::Removed { is_durable }));
         self.forget(queue, &ranks);
-        trace.told.iter().for_each(|entry| self.store(QueueName::Metrics, entry));
+        trace.told.iter().for_each(|entry| self.store(Stream::Metrics, entry));
         self.remember(trace.delivered, false);
         Ok(())
     }
@@ -206,7 +206,7 @@ impl<T> Spool<T> {
     fn write_removal(
         &mut self,
         ticket: T,
-        queue: QueueName,
+        queue: Stream,
         ranks: Vec<Rank>,
         places: &[(Place, u32)],
         trace: Trace,
@@ -217,7 +217,7 @@ impl<T> Spool<T> {
             told.into_iter().filter(|entry| entry.key.len() + entry.json.len() <= RECORD_BYTES_MAX).collect();
         for entry in &told {
             let key_and_value = [entry.key.as_bytes(), &entry.json].concat();
-            let metrics = QueueName::Metrics as u8;
+            let metrics = Stream::Metrics as u8;
             write_record(&mut writer, TOLD, metrics, entry.score_s, (entry.key.len(), &key_and_value));
         }
         let removed = ranges(places);
@@ -231,7 +231,7 @@ impl<T> Spool<T> {
     }
 
     /// Takes records out of memory and out of the index.
-    pub(super) fn forget(&mut self, queue: QueueName, ranks: &[Rank]) {
+    pub(super) fn forget(&mut self, queue: Stream, ranks: &[Rank]) {
         for rank in ranks {
             let Some(held) = self.lane(queue).memory.remove(*rank) else { continue };
             if let Saved::At(Place { segment, offset }) = held.saved

@@ -7,9 +7,9 @@ use super::held::{Place, Rank, Saved};
 use super::operation::{Operation, Outcome};
 use super::payload::{RECORD, write_record};
 use super::segment::Segment;
-use super::{Answer, QueueName, Spool};
+use super::{Answer, Spool};
 use crate::limits::spool::NO_ROOM_S;
-use crate::queue::Entry;
+use crate::queue::{Entry, Stream};
 
 use super::frame::Writer;
 
@@ -19,15 +19,15 @@ pub(super) enum Task<T> {
     /// A file is read at the start.
     Replay(u32),
     /// A file is read because its records of a queue are to be listed.
-    Load(u32, QueueName),
+    Load(u32, Stream),
     /// A file is read because it is to be dropped.
     LookOver(u32),
     /// Records are written; with their queues and offsets.
-    Spill(Vec<(QueueName, Rank, u32)>, Written),
+    Spill(Vec<(Stream, Rank, u32)>, Written),
     /// A removal is written.
     Remove {
         ticket: T,
-        queue: QueueName,
+        queue: Stream,
         ranks: Vec<Rank>,
         told: Vec<Entry>,
         delivered: Option<(Vec<u8>, usize)>,
@@ -103,7 +103,7 @@ impl<T> Spool<T> {
     }
 
     /// Reads a file for a list.
-    pub(super) fn load(&mut self, segment: u32, queue: QueueName) {
+    pub(super) fn load(&mut self, segment: u32, queue: Stream) {
         self.begin(Operation::Read(segment), Task::Load(segment, queue));
     }
 
@@ -136,7 +136,7 @@ impl<T> Spool<T> {
             return false;
         }
         let mut records = Vec::new();
-        for (queue, lane) in QueueName::ALL.into_iter().zip(&mut self.lanes) {
+        for (queue, lane) in Stream::ALL.into_iter().zip(&mut self.lanes) {
             let spill_to = lane.spill_to;
             let is_due = |(rank, held): &(Rank, &super::held::Held)| {
                 held.saved == Saved::No && rank.arrival < spill_to
@@ -215,7 +215,7 @@ impl<T> Spool<T> {
                 self.has_written(written, removes_from);
                 self.forget(queue, &ranks);
                 if let Some(segment) = self.segments.get_mut(&written.segment) {
-                    let extent = &mut segment.extents[QueueName::Metrics as usize];
+                    let extent = &mut segment.extents[Stream::Metrics as usize];
                     extent.is_loaded &= told.is_empty();
                     told.iter().for_each(|entry| extent.add(entry.score_s));
                 }
@@ -243,7 +243,7 @@ impl<T> Spool<T> {
         self.count_written(bytes);
     }
 
-    fn has_spilled(&mut self, records: &[(QueueName, Rank, u32)], written: Written) {
+    fn has_spilled(&mut self, records: &[(Stream, Rank, u32)], written: Written) {
         self.has_written(written, None);
         for (queue, rank, offset) in records {
             let place = Place { segment: written.segment, offset: *offset };
@@ -279,7 +279,7 @@ impl<T> Spool<T> {
     }
 
     /// What was being written is in memory alone.
-    fn take_back(&mut self, records: &[(QueueName, Rank, u32)]) {
+    fn take_back(&mut self, records: &[(Stream, Rank, u32)]) {
         for (queue, rank, _) in records {
             self.lane(*queue).memory.set_saved(*rank, Saved::No);
         }
@@ -306,7 +306,7 @@ impl<T> Spool<T> {
                 self.doubt(written);
                 self.restates = true;
                 self.forget(queue, &ranks);
-                told.iter().for_each(|entry| self.store(QueueName::Metrics, entry));
+                told.iter().for_each(|entry| self.store(Stream::Metrics, entry));
                 self.remember(delivered, false);
                 self.answers.push_back((ticket, Answer::Removed { is_durable: false }));
             }

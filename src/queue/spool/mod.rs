@@ -38,8 +38,8 @@ use std::time::{Duration, Instant};
 #[cfg(doc)]
 use crate::limits::spool::SEGMENT_BYTES;
 use crate::limits::spool::{DISK_BACKOFF_S, MEMORY_NEAR, PAGE_BYTES};
-use crate::queue::Entry;
-pub use types::{Answer, Ask, Dropped, Figures, QueueName, Rest, Settings};
+use crate::queue::{Entry, Stream};
+pub use types::{Answer, Ask, Dropped, Figures, Rest, Settings};
 
 use disk::Task;
 use held::{Memory, Rank};
@@ -47,7 +47,7 @@ use operation::Operation;
 use segment::Segment;
 
 /// How many queues there are.
-pub const QUEUES: usize = QueueName::ALL.len();
+pub const QUEUES: usize = Stream::ALL.len();
 
 /// The embedded queue. `T` tells the answers apart.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub struct Spool<T> {
     operation: Option<Operation>,
     waiting: VecDeque<(T, Ask)>,
     /// What is to be stored and was not yet.
-    storing: VecDeque<(T, QueueName, VecDeque<Entry>)>,
+    storing: VecDeque<(T, Stream, VecDeque<Entry>)>,
     answers: VecDeque<(T, Answer)>,
     /// Batches of delivered points, newest last.
     delivered: VecDeque<Vec<u8>>,
@@ -207,7 +207,7 @@ impl<T> Spool<T> {
     }
 
     /// Tells how a release of a queue went: after failures for a while it goes to the disk.
-    pub fn released(&mut self, queue: QueueName, is_delivered: bool, now: Instant) {
+    pub fn released(&mut self, queue: Stream, is_delivered: bool, now: Instant) {
         let saving = self.saving;
         let lane = self.lane(queue);
         if !is_delivered {
@@ -257,7 +257,7 @@ impl<T> Spool<T> {
         due.map(|at| at.max(self.no_room_until.unwrap_or(at)))
     }
 
-    fn lane(&mut self, queue: QueueName) -> &mut Lane {
+    fn lane(&mut self, queue: Stream) -> &mut Lane {
         &mut self.lanes[queue as usize]
     }
 
@@ -277,7 +277,7 @@ impl<T> Spool<T> {
         self.memory_bytes() > self.settings.memory_bytes_max / MEMORY_NEAR.1 * MEMORY_NEAR.0
     }
 
-    fn note_dropped(&mut self, queue: QueueName, reason: &'static str, key: Option<&[u8]>) {
+    fn note_dropped(&mut self, queue: Stream, reason: &'static str, key: Option<&[u8]>) {
         let is_same = |dropped: &&mut Dropped| dropped.queue == queue && dropped.reason == reason;
         let dropped = match self.dropped.iter_mut().find(is_same) {
             Some(dropped) => dropped,

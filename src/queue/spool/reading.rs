@@ -1,10 +1,11 @@
 //! Files that were read: for a list, at the start, or before they are dropped.
 
+use super::Spool;
 use super::disk::Task;
 use super::held::{Place, Rank, Saved};
 use super::operation::Operation;
 use super::payload;
-use super::{QueueName, Spool};
+use crate::queue::Stream;
 
 impl<T> Spool<T> {
     /// The oldest file is to go, for want of room; whether there is one.
@@ -38,7 +39,7 @@ impl<T> Spool<T> {
         }
     }
 
-    fn has_loaded(&mut self, number: u32, queue: QueueName, bytes: &[u8]) {
+    fn has_loaded(&mut self, number: u32, queue: Stream, bytes: &[u8]) {
         let contents = payload::read(number, bytes);
         let Some(segment) = self.segments.get_mut(&number) else { return };
         let was = segment.live();
@@ -84,12 +85,12 @@ impl<T> Spool<T> {
         let live = contents.records.iter().filter(|record| !segment.gone.contains(record.offset));
         let named: Vec<_> = live.map(|record| (usize::from(record.queue), record.key)).collect();
         for (queue, key) in named {
-            if let (Some(name), Some(left)) = (QueueName::ALL.get(queue), left.get_mut(queue)) {
+            if let (Some(name), Some(left)) = (Stream::ALL.get(queue), left.get_mut(queue)) {
                 *left = left.saturating_sub(1);
                 self.note_dropped(*name, REASON, Some(key));
             }
         }
-        for (name, left) in QueueName::ALL.into_iter().zip(left) {
+        for (name, left) in Stream::ALL.into_iter().zip(left) {
             (0..left).for_each(|_| self.note_dropped(name, REASON, None));
         }
         for lane in &mut self.lanes {

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::held::{Held, Rank, Saved, weight};
-use super::{Answer, Lane, QueueName, Spool};
+use super::{Answer, Lane, Spool};
 use crate::limits::spool::{MEMORY_NEAR, RECORD_BYTES_MAX};
-use crate::queue::Entry;
+use crate::queue::{Entry, Stream};
 
 impl<T> Spool<T> {
     /// Stores what waits for it. Where memory is full and the disk at work, the rest waits for the end of that: an
@@ -43,7 +43,7 @@ impl<T> Spool<T> {
         has_room(self)
     }
 
-    pub(super) fn store(&mut self, queue: QueueName, entry: &Entry) {
+    pub(super) fn store(&mut self, queue: Stream, entry: &Entry) {
         let bytes = entry.key.len() + entry.json.len();
         let is_too_large = bytes > RECORD_BYTES_MAX
             || entry.key.len() > usize::from(u16::MAX)
@@ -79,7 +79,7 @@ impl<T> Spool<T> {
             };
             let Some((rank, at)) = self.lanes.iter().enumerate().filter_map(oldest).min() else { return };
             if let Some(held) = self.lanes[at].memory.remove(rank) {
-                self.note_dropped(QueueName::ALL[at], "spool_memory_full", Some(held.key()));
+                self.note_dropped(Stream::ALL[at], "spool_memory_full", Some(held.key()));
             }
         }
     }

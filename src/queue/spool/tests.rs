@@ -121,17 +121,17 @@ impl Rig {
     }
 
     fn store(&mut self, entries: Vec<Entry>) {
-        assert_eq!(self.ask(Ask::Store(QueueName::Metrics, entries)), Answer::Stored);
+        assert_eq!(self.ask(Ask::Store(Stream::Metrics, entries)), Answer::Stored);
     }
 
-    fn size(&mut self, queue: QueueName) -> u64 {
+    fn size(&mut self, queue: Stream) -> u64 {
         match self.ask(Ask::Size(queue)) {
             Answer::Size(size) => size,
             other => panic!("{other:?}"),
         }
     }
 
-    fn list(&mut self, queue: QueueName, rank: usize, count: usize) -> (Listed, Rest) {
+    fn list(&mut self, queue: Stream, rank: usize, count: usize) -> (Listed, Rest) {
         match self.ask(Ask::Keys { queue, rank, count, before_s: None }) {
             Answer::Keys(keys, rest) => (keys, rest),
             other => panic!("{other:?}"),
@@ -139,7 +139,7 @@ impl Rig {
     }
 
     /// All keys that are listed without a removal.
-    fn keys(&mut self, queue: QueueName) -> Vec<Vec<u8>> {
+    fn keys(&mut self, queue: Stream) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         loop {
             let (keys, rest) = self.list(queue, all.len(), 500);
@@ -150,7 +150,7 @@ impl Rig {
         }
     }
 
-    fn remove(&mut self, queue: QueueName, keys: Vec<Vec<u8>>, trace: Trace) -> bool {
+    fn remove(&mut self, queue: Stream, keys: Vec<Vec<u8>>, trace: Trace) -> bool {
         match self.ask(Ask::Remove(queue, keys, trace)) {
             Answer::Removed { is_durable } => is_durable,
             other => panic!("{other:?}"),
@@ -158,7 +158,7 @@ impl Rig {
     }
 
     /// Takes everything, as releases do, oldest first.
-    fn drain(&mut self, queue: QueueName) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn drain(&mut self, queue: Stream) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut all = Vec::new();
         loop {
             let keys = self.keys(queue);
@@ -206,10 +206,10 @@ fn while_releases_succeed_nothing_is_written() {
         rig.store(entries(turn * 50..turn * 50 + 50));
         rig.wait(Duration::from_secs(60));
         let trace = Trace { told: Vec::new(), delivered: Some((vec![1; 16], 3)) };
-        let keys = rig.keys(QueueName::Metrics);
+        let keys = rig.keys(Stream::Metrics);
         assert_eq!(keys.len(), 50);
-        assert!(rig.remove(QueueName::Metrics, keys, trace));
-        rig.spool.released(QueueName::Metrics, true, rig.now);
+        assert!(rig.remove(Stream::Metrics, keys, trace));
+        rig.spool.released(Stream::Metrics, true, rig.now);
         assert_eq!(rig.spool.deadline(rig.now), None, "nothing to wake up for");
     }
     assert!(rig.disk.operations.is_empty());
@@ -220,9 +220,9 @@ fn while_releases_succeed_nothing_is_written() {
 fn it_goes_to_the_disk_when_releases_have_failed_for_a_while_and_then_each_time_as_long() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..10));
-    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.spool.released(Stream::Metrics, false, rig.now);
     rig.wait(AFTER - Duration::from_secs(1));
-    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.spool.released(Stream::Metrics, false, rig.now);
     assert!(rig.disk.operations.is_empty());
     assert_eq!(rig.spool.deadline(rig.now), Some(rig.now + Duration::from_secs(1)));
     rig.wait(Duration::from_secs(1));
@@ -233,26 +233,26 @@ fn it_goes_to_the_disk_when_releases_have_failed_for_a_while_and_then_each_time_
     rig.wait(Duration::from_secs(1));
     assert_eq!(rig.disk.writes(), 2);
     let mut rig = rig.killed();
-    let all = rig.drain(QueueName::Metrics);
+    let all = rig.drain(Stream::Metrics);
     assert_eq!(names(&all), entries(0..20).into_iter().map(|entry| entry.key).collect::<Vec<_>>());
     assert!(rig.disk.files.is_empty(), "what nobody waits for goes");
-    assert_eq!(rig.killed().size(QueueName::Metrics), 0);
+    assert_eq!(rig.killed().size(Stream::Metrics), 0);
 }
 
 #[test]
 fn the_end_saves_everything_and_the_start_finds_it() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..2_000));
-    rig.ask(Ask::Store(QueueName::Logs, vec![entry("log", 3.0)]));
+    rig.ask(Ask::Store(Stream::Logs, vec![entry("log", 3.0)]));
     rig.store(vec![entry("odd", 0.5)]);
     let trace = Trace { told: vec![entry("told", 9.0)], delivered: Some((vec![7; 24], 5)) };
-    rig.keys(QueueName::Metrics);
-    rig.remove(QueueName::Metrics, vec![b"odd".to_vec()], trace);
+    rig.keys(Stream::Metrics);
+    rig.remove(Stream::Metrics, vec![b"odd".to_vec()], trace);
     let mut rig = rig.restarted();
-    assert_eq!(rig.size(QueueName::Metrics), 2_001);
+    assert_eq!(rig.size(Stream::Metrics), 2_001);
     assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(vec![vec![7; 24]]));
-    assert_eq!(names(&rig.drain(QueueName::Logs)), ["log"]);
-    let all = rig.drain(QueueName::Metrics);
+    assert_eq!(names(&rig.drain(Stream::Logs)), ["log"]);
+    let all = rig.drain(Stream::Metrics);
     assert_eq!(all.len(), 2_001);
     assert_eq!(names(&all)[9..12], ["key-00009", "told", "key-00010"]);
     assert_eq!((rig.spool.figures().damaged, rig.spool.figures().torn), (0, 0));
@@ -266,8 +266,8 @@ fn what_is_asked_at_the_start_waits_until_the_last_file_was_read() {
     let files = rig.disk.list();
     assert!(files.len() > 2);
     let mut spool = Spool::new(rig.spool.settings, Some(&files), 0);
-    let list = Ask::Keys { queue: QueueName::Metrics, rank: 0, count: 1, before_s: None };
-    for (ticket, ask) in [Ask::Size(QueueName::Metrics), Ask::Delivered, list].into_iter().enumerate() {
+    let list = Ask::Keys { queue: Stream::Metrics, rank: 0, count: 1, before_s: None };
+    for (ticket, ask) in [Ask::Size(Stream::Metrics), Ask::Delivered, list].into_iter().enumerate() {
         spool.ask(ticket, ask, rig.now);
     }
     for _ in files {
@@ -283,14 +283,14 @@ fn what_was_removed_does_not_come_back() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..1_000));
     let mut rig = rig.restarted();
-    let keys = rig.keys(QueueName::Metrics);
+    let keys = rig.keys(Stream::Metrics);
     let trace = Trace { told: vec![entry("told", 5.5)], delivered: Some((vec![1; 8], 2)) };
-    assert!(rig.remove(QueueName::Metrics, keys[..300].to_vec(), trace));
-    assert!(rig.remove(QueueName::Metrics, keys[400..500].to_vec(), Trace::default()));
+    assert!(rig.remove(Stream::Metrics, keys[..300].to_vec(), trace));
+    assert!(rig.remove(Stream::Metrics, keys[400..500].to_vec(), Trace::default()));
     let mut rig = rig.killed();
     assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(vec![vec![1; 8]]));
-    assert_eq!(rig.size(QueueName::Metrics), 601);
-    let all = names(&rig.drain(QueueName::Metrics));
+    assert_eq!(rig.size(Stream::Metrics), 601);
+    let all = names(&rig.drain(Stream::Metrics));
     assert_eq!(all[..2], ["told", "key-00300"]);
     assert!(!all.contains(&"key-00450".to_owned()));
 }
@@ -299,16 +299,16 @@ fn what_was_removed_does_not_come_back() {
 fn what_is_being_sent_stays_at_hand_while_it_goes_to_the_disk() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..500));
-    let (sending, rest) = rig.list(QueueName::Metrics, 0, 200);
+    let (sending, rest) = rig.list(Stream::Metrics, 0, 200);
     assert_eq!((sending.len(), rest), (200, Rest::Next));
-    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.spool.released(Stream::Metrics, false, rig.now);
     rig.wait(AFTER);
     assert_eq!(rig.disk.writes(), 1);
     let sent: Vec<_> = sending.keys().map(<[u8]>::to_vec).collect();
-    assert!(rig.remove(QueueName::Metrics, sent, Trace::default()));
+    assert!(rig.remove(Stream::Metrics, sent, Trace::default()));
     let mut rig = rig.killed();
-    assert_eq!(rig.size(QueueName::Metrics), 300);
-    assert_eq!(names(&rig.drain(QueueName::Metrics))[0], "key-00200");
+    assert_eq!(rig.size(Stream::Metrics), 300);
+    assert_eq!(names(&rig.drain(Stream::Metrics))[0], "key-00200");
 }
 
 #[test]
@@ -317,11 +317,11 @@ fn what_is_older_than_a_second_is_listed_from_memory_and_disk() {
     rig.store(entries(0..1_500));
     let mut rig = rig.restarted();
     rig.store(vec![entry("late", 3.5)]);
-    let ask = Ask::Keys { queue: QueueName::Metrics, rank: 0, count: 500, before_s: Some(10.0) };
+    let ask = Ask::Keys { queue: Stream::Metrics, rank: 0, count: 500, before_s: Some(10.0) };
     let Answer::Keys(keys, rest) = rig.ask(ask.clone()) else { panic!() };
     assert_eq!((keys.len(), rest), (11, Rest::Nothing));
     assert_eq!(keys.key(4), Some(&b"late"[..]));
     let keys = keys.keys().map(<[u8]>::to_vec).collect();
-    rig.remove(QueueName::Metrics, keys, Trace::default());
+    rig.remove(Stream::Metrics, keys, Trace::default());
     assert_eq!(rig.ask(ask), Answer::Keys(Listed::default(), Rest::Nothing));
 }

@@ -6,63 +6,7 @@ use crate::limits::spool::SEGMENT_BYTES;
 #[cfg(doc)]
 use crate::protocol::redis::Found;
 use crate::protocol::redis::Strings;
-use crate::queue::{
-    Entry, Listed, Queue, Trace, WRAPPED_CHECKS, WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS,
-    WRAPPED_METRICS,
-};
-
-/// The queues. Their order is that of their numbers on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum QueueName {
-    /// Series.
-    Metrics,
-    /// Log records.
-    Logs,
-    /// Distributions, to be summarised by the server.
-    Distributions,
-    /// Events.
-    Events,
-    /// Service checks.
-    Checks,
-}
-
-impl QueueName {
-    /// All of them.
-    pub const ALL: [QueueName; 5] =
-        [QueueName::Metrics, QueueName::Logs, QueueName::Distributions, QueueName::Events, QueueName::Checks];
-
-    /// The word for what it holds.
-    pub fn word(self) -> &'static str {
-        match self {
-            QueueName::Metrics => "metrics",
-            QueueName::Logs => "logs",
-            QueueName::Distributions => "distributions",
-            QueueName::Events => "events",
-            QueueName::Checks => "checks",
-        }
-    }
-
-    /// The names it has in Redis.
-    pub fn queue(self) -> Queue {
-        match self {
-            QueueName::Metrics => WRAPPED_METRICS,
-            QueueName::Logs => WRAPPED_LOGS,
-            QueueName::Distributions => WRAPPED_DISTRIBUTIONS,
-            QueueName::Events => WRAPPED_EVENTS,
-            QueueName::Checks => WRAPPED_CHECKS,
-        }
-    }
-
-    /// The one with this key in Redis, of its keys or of its values.
-    pub fn of_key(key: &[u8]) -> Option<QueueName> {
-        let has_key = |name: &QueueName| {
-            let Queue { keys, values } = name.queue();
-            keys.as_bytes() == key || values.as_bytes() == key
-        };
-        QueueName::ALL.into_iter().find(has_key)
-    }
-}
+use crate::queue::{Entry, Listed, Stream, Trace};
 
 /// Bounds and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +32,11 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     /// The number of records.
-    Size(QueueName),
+    Size(Stream),
     /// The oldest keys.
     Keys {
         /// Of which queue.
-        queue: QueueName,
+        queue: Stream,
         /// From which one on. At 0 a new list begins; what the last one named may be forgotten.
         rank: usize,
         /// How many.
@@ -101,11 +45,11 @@ pub enum Ask {
         before_s: Option<f64>,
     },
     /// The values of keys that were listed, so many bytes of them; the first one is given even where it has more.
-    Values(QueueName, Vec<Vec<u8>>, usize),
+    Values(Stream, Vec<Vec<u8>>, usize),
     /// Store records. A key that is in memory already changes nothing.
-    Store(QueueName, Vec<Entry>),
+    Store(Stream, Vec<Entry>),
     /// Remove records that were listed, and store what that leaves behind, in one step.
-    Remove(QueueName, Vec<Vec<u8>>, Trace),
+    Remove(Stream, Vec<Vec<u8>>, Trace),
     /// Which points the intake has: packed batches, oldest first.
     Delivered,
     /// Write everything to the disk: the program ends.
@@ -150,7 +94,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
     /// Of which queue.
-    pub queue: QueueName,
+    pub queue: Stream,
     /// Why.
     pub reason: &'static str,
     /// Their keys: the key of a record that tells of drops says what it tells.

@@ -11,7 +11,7 @@ use crate::agent::Stream;
 use crate::limits::spool::{DIRECTORY_RETRY_S, SAVE_S};
 use crate::protocol::redis::Request;
 use crate::queue::embedded::Embedded;
-use crate::queue::spool::{QueueName, Settings};
+use crate::queue::spool::Settings;
 use crate::runtime::queue_link::{LinkEvent, QueueLink};
 use crate::runtime::resolver::THIS_PROGRAM;
 
@@ -122,11 +122,15 @@ impl EmbeddedLink {
             Some(is_saved) => !is_saved && self.save_until.is_some(),
             None => self.save_until.is_some_and(|until| until <= now),
         };
-        let records = queue.figures().memory_records;
         // A dry run has nothing to lose.
-        if is_lost && records > 0 && self.place.path.is_some() && !self.is_loss_told {
-            self.is_loss_told = true;
-            log::error!("embedded queue: {records} records could not be written, and end with the program");
+        if is_lost && self.place.path.is_some() && !self.is_loss_told {
+            let records = queue.figures().memory_records;
+            self.is_loss_told = records > 0;
+            if self.is_loss_told {
+                log::error!(
+                    "embedded queue: {records} records could not be written, and end with the program"
+                );
+            }
         }
     }
 }
@@ -166,7 +170,7 @@ impl QueueLink for EmbeddedLink {
 
     fn released(&mut self, stream: Stream, is_delivered: bool, now: Instant) {
         if let State::Up { queue, .. } = &mut self.state {
-            queue.released(name_of(stream), is_delivered, now);
+            queue.released(stream, is_delivered, now);
             self.has_more = true;
         }
     }
@@ -186,15 +190,5 @@ impl QueueLink for EmbeddedLink {
             State::Up { writer: None, .. } => true,
             State::Up { queue, .. } => queue.is_saved().is_some() || is_over,
         }
-    }
-}
-
-fn name_of(stream: Stream) -> QueueName {
-    match stream {
-        Stream::Metrics => QueueName::Metrics,
-        Stream::Logs => QueueName::Logs,
-        Stream::Distributions => QueueName::Distributions,
-        Stream::Events => QueueName::Events,
-        Stream::Checks => QueueName::Checks,
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use chouette_iot::protocol::redis::Found;
 use chouette_iot::queue::spool::frame::Writer;
 use chouette_iot::queue::spool::operation::{Operation, Outcome};
-use chouette_iot::queue::spool::{Answer, Ask, QueueName, Settings, Spool};
-use chouette_iot::queue::{Entry, Trace};
+use chouette_iot::queue::spool::{Answer, Ask, Settings, Spool};
+use chouette_iot::queue::{Entry, Stream, Trace};
 
 const FIRST: u32 = 16;
 const SETTINGS: Settings =
@@ -69,7 +69,7 @@ impl Rig {
         self.spool.take_answer().expect("an answer").1
     }
 
-    fn drain(&mut self, queue: QueueName) -> BTreeSet<Vec<u8>> {
+    fn drain(&mut self, queue: Stream) -> BTreeSet<Vec<u8>> {
         let mut all = BTreeSet::new();
         loop {
             let ask = Ask::Keys { queue, rank: 0, count: 100, before_s: None };
@@ -96,7 +96,7 @@ impl Rig {
 pub fn spool(data: &[u8]) {
     let files = files(data);
     let mut rig = Rig::start(files.clone());
-    let found: Vec<_> = QueueName::ALL.into_iter().map(|queue| rig.drain(queue)).collect();
+    let found: Vec<_> = Stream::ALL.into_iter().map(|queue| rig.drain(queue)).collect();
     assert!(rig.files.is_empty(), "files stay that hold nothing");
     assert_eq!(rig.spool.figures().memory_bytes, 0);
     assert!(rig.spool.take_failure().is_none() && rig.spool.take_dropped().is_empty());
@@ -104,11 +104,11 @@ pub fn spool(data: &[u8]) {
     // A start that releases nothing changes nothing, and what is stored then is found too.
     let mut rig = Rig::start(files);
     let entry = Entry { key: "\u{1f989}".into(), score_s: 7.0, json: b"{}".to_vec() };
-    rig.ask(Ask::Store(QueueName::Checks, vec![entry]));
+    rig.ask(Ask::Store(Stream::Checks, vec![entry]));
     assert_eq!(rig.ask(Ask::Save), Answer::Saved(true));
     let mut rig = Rig::start(rig.files);
-    for (queue, mut expected) in QueueName::ALL.into_iter().zip(found) {
-        if queue == QueueName::Checks {
+    for (queue, mut expected) in Stream::ALL.into_iter().zip(found) {
+        if queue == Stream::Checks {
             expected.insert("\u{1f989}".into());
         }
         assert_eq!(rig.drain(queue), expected, "{queue:?}");

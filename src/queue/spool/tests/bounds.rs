@@ -19,10 +19,10 @@ fn without_a_disk_the_oldest_goes_when_memory_is_full() {
     let mut rig = Rig::new(settings(memory));
     rig.spool = Spool::new(settings(memory), None, 0);
     rig.store(entries(0..250));
-    assert_eq!(rig.size(QueueName::Metrics), 100);
+    assert_eq!(rig.size(Stream::Metrics), 100);
     let gone = dropped(&mut rig, "spool_memory_full");
     assert_eq!((gone.len(), &gone[0][..], &gone[149][..]), (150, "key-00000", "key-00149"));
-    assert_eq!(names(&rig.drain(QueueName::Metrics))[0], "key-00150");
+    assert_eq!(names(&rig.drain(Stream::Metrics))[0], "key-00150");
     assert!(!rig.save() || rig.spool.figures().memory_records == 0);
     assert_eq!(rig.spool.deadline(rig.now), None);
 }
@@ -51,7 +51,7 @@ fn what_is_written_is_counted_in_pages() {
 fn a_disk_that_fails_is_tried_at_growing_intervals() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..10));
-    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.spool.released(Stream::Metrics, false, rig.now);
     rig.now += AFTER;
     rig.spool.pump(rig.now);
     let mut waits = Vec::new();
@@ -67,7 +67,7 @@ fn a_disk_that_fails_is_tried_at_growing_intervals() {
     let (first_s, longest_s) = DISK_BACKOFF_S;
     assert_eq!((waits[0], waits[1], waits[11]), (first_s, 2.0 * first_s, longest_s));
     rig.settle();
-    assert_eq!(rig.killed().size(QueueName::Metrics), 10);
+    assert_eq!(rig.killed().size(Stream::Metrics), 10);
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn a_batch_of_delivered_points_that_would_not_be_read_again_is_not_written() {
     let mut rig = Rig::new(settings(1 << 20));
     rig.store(entries(0..10));
     let mut rig = rig.restarted();
-    let keys = rig.keys(QueueName::Metrics);
+    let keys = rig.keys(Stream::Metrics);
     let delivered = Some((vec![1; SEGMENT_FILE_BYTES_MAX / 2], 2));
-    assert!(rig.remove(QueueName::Metrics, keys[..5].to_vec(), Trace { told: Vec::new(), delivered }));
+    assert!(rig.remove(Stream::Metrics, keys[..5].to_vec(), Trace { told: Vec::new(), delivered }));
     let mut rig = rig.killed();
     assert_eq!(rig.ask(Ask::Delivered), Answer::Delivered(Vec::new()));
-    assert_eq!(rig.size(QueueName::Metrics), 5);
+    assert_eq!(rig.size(Stream::Metrics), 5);
 }
 
 #[test]
@@ -91,19 +91,19 @@ fn near_the_bound_of_memory_it_goes_to_the_disk() {
         assert!(rig.spool.figures().memory_bytes <= 512 << 10);
     }
     assert!(rig.spool.take_dropped().is_empty());
-    assert_eq!(rig.size(QueueName::Metrics), 20_000);
+    assert_eq!(rig.size(Stream::Metrics), 20_000);
     let figures = rig.spool.figures();
     assert!(figures.disk_records > 17_000, "{figures:?}");
     let record_bytes = figures.disk_bytes / figures.disk_records;
     assert!(figures.written_bytes < figures.disk_bytes * 3 / 2 && record_bytes < 60, "{figures:?}");
-    let all = names(&rig.drain(QueueName::Metrics));
+    let all = names(&rig.drain(Stream::Metrics));
     assert!(all.len() == 20_000 && all.is_sorted(), "oldest first, from disk and memory");
 }
 
 #[test]
 fn what_comes_at_once_may_be_more_than_memory_holds() {
     let mut rig = Rig::new(settings(64 << 10));
-    rig.spool.ask(1, Ask::Store(QueueName::Metrics, entries(0..2_000)), rig.now);
+    rig.spool.ask(1, Ask::Store(Stream::Metrics, entries(0..2_000)), rig.now);
     assert_eq!(rig.spool.take_answer(), None, "it is being written");
     let mut writes = 0;
     while let Some(operation) = rig.spool.take_operation() {
@@ -115,12 +115,12 @@ fn what_comes_at_once_may_be_more_than_memory_holds() {
     assert!(writes > 5, "{writes}");
     assert_eq!(rig.spool.take_answer(), Some((1, Answer::Stored)));
     assert!(rig.spool.take_dropped().is_empty());
-    assert_eq!(names(&rig.drain(QueueName::Metrics)).len(), 2_000);
+    assert_eq!(names(&rig.drain(Stream::Metrics)).len(), 2_000);
     // A disk that does nothing is not waited for.
     rig.disk.next = Some(Outcome::Failed("EIO".into()));
     rig.store(entries(0..2_000));
     assert!(rig.spool.figures().failures > 0);
-    assert_eq!(rig.size(QueueName::Metrics) + dropped(&mut rig, "spool_memory_full").len() as u64, 2_000);
+    assert_eq!(rig.size(Stream::Metrics) + dropped(&mut rig, "spool_memory_full").len() as u64, 2_000);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_backlog_of_any_size_is_drained_in_bounded_memory() {
     let mut rig = rig.restarted();
     let (mut taken, mut batches) = (0, 0);
     loop {
-        let keys = rig.keys(QueueName::Metrics);
+        let keys = rig.keys(Stream::Metrics);
         let memory_bytes = rig.spool.figures().memory_bytes;
         assert!(memory_bytes <= 3 << 18, "{memory_bytes}");
         if keys.is_empty() {
@@ -145,7 +145,7 @@ fn a_backlog_of_any_size_is_drained_in_bounded_memory() {
         assert!(keys.is_sorted() && keys[0] == format!("key-{taken:05}").into_bytes());
         taken += keys.len();
         batches += 1;
-        assert!(rig.remove(QueueName::Metrics, keys, Trace::default()));
+        assert!(rig.remove(Stream::Metrics, keys, Trace::default()));
     }
     assert_eq!(taken, stored);
     assert!(taken / batches > 1_000, "{taken} in {batches} batches");
@@ -163,7 +163,7 @@ fn the_oldest_file_goes_when_the_disk_is_full() {
     }
     let gone = dropped(&mut rig, "spool_disk_full");
     assert!(gone.is_sorted() && gone.len() > 1_000);
-    let left = names(&rig.drain(QueueName::Metrics));
+    let left = names(&rig.drain(Stream::Metrics));
     let all: Vec<_> = entries(0..10_000).into_iter().map(|entry| entry.key).collect();
     assert!([gone, left].concat() == all, "each of them is there or was counted, the oldest are not there");
 }
@@ -177,7 +177,7 @@ fn a_bound_that_was_lowered_counts_from_the_start() {
     let mut rig = Rig::on(rig.disk, lower);
     assert!(rig.spool.figures().disk_bytes <= lower.disk_bytes_max);
     let gone = dropped(&mut rig, "spool_disk_full").len();
-    assert_eq!(gone as u64 + rig.size(QueueName::Metrics), 9_000);
+    assert_eq!(gone as u64 + rig.size(Stream::Metrics), 9_000);
 }
 
 #[test]
@@ -185,14 +185,14 @@ fn a_disk_with_little_room_left_is_let_be() {
     assert_eq!(FREE_SHARE, 10);
     let mut rig = Rig::new(settings(64 << 10));
     rig.store(entries(0..10));
-    rig.spool.released(QueueName::Metrics, false, rig.now);
+    rig.spool.released(Stream::Metrics, false, rig.now);
     rig.disk.next = Some(Outcome::NoRoom);
     rig.wait(AFTER);
     assert_eq!(rig.spool.deadline(rig.now), Some(rig.now + Duration::from_secs(NO_ROOM_S)));
     rig.store(entries(10..1_000));
     assert_eq!(rig.disk.writes(), 1, "not asked again at once");
     let gone = dropped(&mut rig, "spool_memory_full");
-    assert_eq!(gone.len() as u64 + rig.size(QueueName::Metrics), 1_000);
+    assert_eq!(gone.len() as u64 + rig.size(Stream::Metrics), 1_000);
     assert!(gone.is_sorted(), "oldest first");
     rig.wait(Duration::from_secs(NO_ROOM_S));
     assert!(rig.disk.writes() > 1 && rig.spool.figures().memory_records == 0);
@@ -208,7 +208,7 @@ fn a_record_that_is_too_large_is_dropped_alone() {
     rig.store(vec![large, entry("small", 2.0), fits]);
     assert_eq!(dropped(&mut rig, "too_large"), ["large"]);
     let mut rig = rig.restarted();
-    assert_eq!(names(&rig.drain(QueueName::Metrics)), ["large", "small"]);
+    assert_eq!(names(&rig.drain(Stream::Metrics)), ["large", "small"]);
 }
 
 #[test]

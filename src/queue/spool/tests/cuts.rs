@@ -15,7 +15,7 @@ struct Write {
 }
 
 fn all(rig: &mut Rig) -> Held {
-    let queues = [QueueName::Metrics, QueueName::Logs];
+    let queues = [Stream::Metrics, Stream::Logs];
     queues.into_iter().flat_map(|queue| rig.drain(queue)).collect()
 }
 
@@ -44,27 +44,27 @@ fn scene() -> (Vec<Write>, Disk) {
         rig.spool.take_answer()
     };
     let go_to_disk = |rig: &mut Rig, numbers: std::ops::Range<usize>| {
-        for queue in [QueueName::Metrics, QueueName::Logs] {
+        for queue in [Stream::Metrics, Stream::Logs] {
             rig.spool.released(queue, false, rig.now);
         }
         let logs = vec![entry(&format!("log-{}", numbers.start), 1.5)];
-        rig.spool.ask(7, Ask::Store(QueueName::Logs, logs), rig.now);
-        rig.spool.ask(7, Ask::Store(QueueName::Metrics, entries(numbers)), rig.now);
+        rig.spool.ask(7, Ask::Store(Stream::Logs, logs), rig.now);
+        rig.spool.ask(7, Ask::Store(Stream::Metrics, entries(numbers)), rig.now);
         while rig.spool.take_answer().is_some() {}
         rig.now += AFTER;
     };
-    let list = Ask::Keys { queue: QueueName::Metrics, rank: 0, count: 500, before_s: None };
+    let list = Ask::Keys { queue: Stream::Metrics, rank: 0, count: 500, before_s: None };
     go_to_disk(&mut rig, 0..6);
     step(&mut rig, list.clone());
     let trace = Trace { told: vec![entry("told", 2.5)], delivered: Some((vec![3; 8], 2)) };
-    step(&mut rig, Ask::Remove(QueueName::Metrics, vec![b"key-00000".into(), b"key-00002".into()], trace));
+    step(&mut rig, Ask::Remove(Stream::Metrics, vec![b"key-00000".into(), b"key-00002".into()], trace));
     go_to_disk(&mut rig, 6..10);
     step(&mut rig, list.clone());
     let mut rig = rig.killed();
     go_to_disk(&mut rig, 10..14);
     step(&mut rig, list.clone());
     let trace = Trace { told: Vec::new(), delivered: Some((vec![4; 16], 2)) };
-    step(&mut rig, Ask::Remove(QueueName::Metrics, vec![b"key-00003".into(), b"key-00011".into()], trace));
+    step(&mut rig, Ask::Remove(Stream::Metrics, vec![b"key-00003".into(), b"key-00011".into()], trace));
     step(&mut rig, Ask::Save);
     assert_eq!(rig.disk.files.len(), 2);
     (writes, rig.disk)

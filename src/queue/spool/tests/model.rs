@@ -34,7 +34,7 @@ struct Lane {
 struct World {
     rig: Rig,
     random: Random,
-    lanes: BTreeMap<QueueName, Lane>,
+    lanes: BTreeMap<Stream, Lane>,
     stored: usize,
     is_failing: bool,
     is_starting: bool,
@@ -42,7 +42,7 @@ struct World {
     lost: usize,
 }
 
-const USED: [QueueName; 2] = [QueueName::Metrics, QueueName::Logs];
+const USED: [Stream; 2] = [Stream::Metrics, Stream::Logs];
 
 impl World {
     fn new(seed: u64) -> World {
@@ -105,7 +105,7 @@ impl World {
         panic!("no answer");
     }
 
-    fn store(&mut self, queue: QueueName, count: u64) {
+    fn store(&mut self, queue: Stream, count: u64) {
         let new: Vec<Entry> = (0..count)
             .map(|_| {
                 self.stored += 1;
@@ -120,7 +120,7 @@ impl World {
         self.ask(Ask::Store(queue, new));
     }
 
-    fn release(&mut self, queue: QueueName) {
+    fn release(&mut self, queue: Stream) {
         let count = 1 + self.random.below(60) as usize;
         let Answer::Keys(listed, _) = self.ask(Ask::Keys { queue, rank: 0, count, before_s: None }) else {
             panic!()
@@ -151,7 +151,7 @@ impl World {
             entry(&format!("{:05}:1:expired", self.stored), 0.0)
         });
         let told: Vec<Entry> = told.into_iter().collect();
-        let metrics = self.lanes.get_mut(&QueueName::Metrics).expect("a queue in use");
+        let metrics = self.lanes.get_mut(&Stream::Metrics).expect("a queue in use");
         metrics.there.extend(told.iter().map(|entry| (entry.key.clone().into_bytes(), entry.json.clone())));
         let removed: Vec<_> =
             keys.iter().filter_map(|key| self.lanes.get_mut(&queue)?.there.remove_entry(key)).collect();
