@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chouette_iot::agent::Mode;
-use chouette_iot::cli::{self, Command};
+use chouette_iot::cli::{self, Run, Verb};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget, Storage};
@@ -20,19 +20,21 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let status = match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(&cli::help_text()),
-        Ok(Command::Version) => print(&cli::version_text()),
-        Ok(Command::Run { once, dry_run, env_file }) => {
-            let mode = match (once, dry_run) {
-                (_, true) => Mode::DryRun,
-                (true, _) => Mode::Once,
-                _ => Mode::Forever,
-            };
-            run(mode, env_file.as_deref())
-        }
+        Ok(command) => carry_out(command.verb, command.env_file.as_deref()),
         Err(error) => fail(&error),
     };
     ExitCode::from(status)
+}
+
+fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
+    match verb {
+        Verb::Run(Run::Forever) => run(Mode::Forever, env_file),
+        Verb::Run(Run::Once) => run(Mode::Once, env_file),
+        Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
+        Verb::Doctor(_) | Verb::Status { .. } | Verb::Metrics(_) => fail(&"not built yet"),
+        Verb::Help => print(&cli::help_text()),
+        Verb::Version => print(&cli::version_text()),
+    }
 }
 
 fn print(text: &str) -> u8 {

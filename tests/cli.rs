@@ -69,7 +69,7 @@ fn all_mistakes_are_told_at_once_and_no_secret() {
 #[test]
 fn a_wrong_argument_is_a_usage_error() {
     for arguments in
-        [&["--onec"][..], &["fly"], &["run", "--env-file"], &["run", "--once=yes"], &["run", "--dry-run"]]
+        [&["--onec"][..], &["fly"], &["run", "--env-file"], &["run", "--once=yes"], &["doctor", "--watch"]]
     {
         let output = agent(arguments, &[("API_KEY", SECRET)]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -79,16 +79,14 @@ fn a_wrong_argument_is_a_usage_error() {
 }
 
 #[test]
-fn a_dry_run_starts_without_a_key_and_only_with_once() {
-    let dry_run = ["run", "--once", "--dry-run"];
+fn a_dry_run_starts_without_a_key() {
+    let dry_run = ["run", "--dry-run"];
     // No Redis is there, so it ends with 1.
     let output = agent(&dry_run, &[("REDIS_URL", "unix:///nowhere/redis.sock")]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{}", errors(&output));
     let output = agent(&dry_run, &[("AGGREGATE_INTERVAL", "0")]);
     assert_eq!(output.status.code(), Some(2));
     assert!(!errors(&output).contains("API_KEY"), "{}", errors(&output));
-    let output = agent(&["run", "--dry-run"], &[]);
-    assert!(errors(&output).contains("only together with --once"), "{}", errors(&output));
 }
 
 #[test]
