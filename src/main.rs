@@ -65,7 +65,7 @@ fn run(mode: Mode, env_file: Option<&Path>) -> u8 {
     let mut reload = || reload(mode, env_file.as_deref());
     let ended = EventLoop::new(parts, mode, seed()).and_then(|mut event_loop| event_loop.run(&mut reload));
     ended.unwrap_or_else(|error| {
-        log::error!("the loop failed: {error}");
+        log::error!("the agent cannot run: {error}");
         cli::EXIT_FAILURE
     })
 }
@@ -91,8 +91,9 @@ fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {
 fn read_config(mode: Mode, env_file: Option<&Path>) -> Result<Config, String> {
     let mut variables = Vec::new();
     if let Some(path) = env_file {
-        let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let failed = |error: &dyn std::fmt::Display| format!("--env-file {}: {error}", path.display());
+        let text = read_text(path).map_err(|error| failed(&error))?;
+        variables = env_file::parse(&text).map_err(|error| failed(&error))?;
     }
     let config = match mode {
         Mode::DryRun => Config::for_dry_run(std::env::vars_os(), variables, &read_named),

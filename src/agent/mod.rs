@@ -31,7 +31,7 @@ mod warnings;
 use std::time::Duration;
 
 use crate::collect::{Collector, HostFiles};
-use crate::limits::SHUTDOWN_S;
+use crate::limits::{ONCE_REDIS_S, SHUTDOWN_S};
 use crate::protocol::redis::{Replies, Value};
 use crate::release::Random;
 pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
@@ -285,6 +285,10 @@ impl Agent {
         match self.shared.holding.stands_by_for() {
             Some(holder) => log::error!("agent {holder} works on this redis; nothing was done"),
             None => {
+                if self.once.is_some() && !self.shared.line.is_up() {
+                    log::error!("redis was not reached within {ONCE_REDIS_S} s; nothing was done");
+                    return actions.push(Action::Exit(1));
+                }
                 log::warn!(
                     "stopped waiting for what is in flight; it is kept and finished at the next start"
                 );

@@ -43,7 +43,7 @@ impl Agent {
         if !self.shared.line.is_up() {
             if once.phase != Phase::Connect && once.phase != Phase::Done {
                 once.phase = Phase::Done;
-                log::error!("redis was lost on the way");
+                log::error!("redis was lost on the way; what it holds is kept for the next run");
                 self.leaving = Some(1);
             }
             return;

@@ -80,6 +80,8 @@ pub enum UsageError {
     UnknownOption(String, Option<&'static str>),
     /// An argument that is no command, and one that may have been meant.
     UnknownCommand(String, Option<&'static str>),
+    /// An argument after the command.
+    Extra(String),
     /// An option without its value.
     MissingValue(String),
     /// A value for an option that takes none.
@@ -167,7 +169,7 @@ fn usage_error(error: lexopt::Error) -> UsageError {
             UsageError::UnknownOption(option, meant)
         }
         lexopt::Error::UnexpectedArgument(word) => {
-            UsageError::UnknownCommand(word.to_string_lossy().into_owned(), None)
+            UsageError::Extra(word.to_string_lossy().into_owned())
         }
         lexopt::Error::UnexpectedValue { option, .. } => UsageError::UnexpectedValue(option),
         other => UsageError::UnknownOption(other.to_string(), None),
@@ -196,6 +198,7 @@ impl fmt::Display for UsageError {
                 let words: Vec<&str> = texts::COMMANDS.iter().map(|row| row.word).collect();
                 write!(f, "command {word:?} is not known; there are {}", words.join(", "))
             }
+            UsageError::Extra(word) => write!(f, "argument {word:?} is one too many"),
             UsageError::MissingValue(option) => write!(f, "option {option} needs a value"),
             UsageError::UnexpectedValue(option) => write!(f, "option {option} takes no value"),
             UsageError::Repeated(option) => write!(f, "option {option} is given twice"),
@@ -267,7 +270,7 @@ mod tests {
         let no_command = |word: &str, meant| Err(UsageError::UnknownCommand(word.to_owned(), meant));
         assert_eq!(line("fly"), no_command("fly", None));
         assert_eq!(line("Docter"), no_command("Docter", Some("doctor")));
-        assert_eq!(line("run status"), no_command("status", None));
+        assert_eq!(line("run status"), Err(UsageError::Extra("status".into())));
         assert_eq!(line("--env-file"), Err(UsageError::MissingValue("--env-file".into())));
         assert_eq!(line("--env-file="), Err(UsageError::MissingValue("--env-file".into())));
         assert_eq!(line("--once=1"), Err(UsageError::UnexpectedValue("--once".into())));

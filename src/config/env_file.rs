@@ -33,7 +33,7 @@ pub struct LineError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// The file is larger than [`ENV_FILE_BYTES_MAX`].
-    TooLarge(usize),
+    TooLarge,
     /// No `=`.
     NoEquals,
     /// What stands before the `=` is no name.
@@ -52,8 +52,7 @@ pub enum Problem {
 /// [`EnvFileErrors`], with all lines that are wrong.
 pub fn parse(text: &str) -> Result<Vec<(String, String)>, EnvFileErrors> {
     if text.len() > ENV_FILE_BYTES_MAX {
-        let problem = Problem::TooLarge(text.len());
-        return Err(EnvFileErrors(vec![LineError { line: 0, problem }]));
+        return Err(EnvFileErrors(vec![LineError { line: 0, problem: Problem::TooLarge }]));
     }
     let mut lines_by_name = std::collections::BTreeMap::new();
     let mut variables = Vec::new();
@@ -129,9 +128,9 @@ fn without_comment(text: &str) -> &str {
 
 impl fmt::Display for EnvFileErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (count, error) in self.0.iter().enumerate() {
-            let separator = if count == 0 { "" } else { "\n" };
-            write!(f, "{separator}{error}")?;
+        let before = if self.0.len() == 1 { "" } else { "\n  " };
+        for error in &self.0 {
+            write!(f, "{before}{error}")?;
         }
         Ok(())
     }
@@ -151,13 +150,11 @@ impl fmt::Display for LineError {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::TooLarge(bytes) => {
-                write!(f, "{bytes} bytes, more than {ENV_FILE_BYTES_MAX}")
-            }
+            Problem::TooLarge => write!(f, "the file has more than {ENV_FILE_BYTES_MAX} bytes"),
             Problem::NoEquals => f.write_str("not of the form NAME=value"),
-            Problem::NoName => f.write_str("what stands before the = is no name of a variable"),
-            Problem::OpenQuote => f.write_str("a quote is opened and not closed"),
-            Problem::AfterQuote => f.write_str("something follows the closing quote"),
+            Problem::NoName => f.write_str("what stands before the = is no name of letters, digits and _"),
+            Problem::OpenQuote => f.write_str("a quote is opened and not closed in this line"),
+            Problem::AfterQuote => f.write_str("something follows the closing quote (a comment needs a blank before it)"),
             Problem::Repeated(name, line) => write!(f, "{name} was set before, in line {line}"),
         }
     }
@@ -234,7 +231,6 @@ mod tests {
     fn the_size_is_bounded() {
         let fits = format!("A={}", "x".repeat(ENV_FILE_BYTES_MAX - 2));
         assert!(parse(&fits).is_ok());
-        let problem = Problem::TooLarge(ENV_FILE_BYTES_MAX + 1);
-        assert_eq!(one(&format!("{fits}x")), Err(problem));
+        assert_eq!(one(&format!("{fits}x")), Err(Problem::TooLarge));
     }
 }

@@ -62,7 +62,7 @@ impl Child {
             .spawn()?;
         let Some(stdout) = process.stdout.take() else {
             bury(process);
-            return Err(io::Error::other("child has no standard output"));
+            return Err(io::ErrorKind::BrokenPipe.into());
         };
         // From here on the drop of `child` cleans up.
         let mut child = Child { process: Some(process), stdout: stdout.into() };

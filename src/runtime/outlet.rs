@@ -46,7 +46,7 @@ impl Outlet {
     pub fn post(&mut self, body: Vec<u8>, registry: &Registry, now: Instant) -> Option<Outcome> {
         let limits = limits_for(body.len());
         let started = self.client.start(self.intake.request(body), limits, registry, now);
-        started.err().map(|failure| Err(failure.to_string()))
+        started.err().map(|failure| Err(self.intake.located(failure.to_string())))
     }
 
     /// Prints a body that is not sent, as one line. It waits for whoever reads it: a dry run has nothing else to do.
@@ -72,7 +72,7 @@ impl Outlet {
         }
         let result = self.client.ready(registry, now)?;
         let answered = result.map(|response| answer_of(response, &self.secrets()));
-        Some(answered.map_err(|failure| failure.to_string()))
+        Some(answered.map_err(|failure| self.intake.located(failure.to_string())))
     }
 
     /// What each request carries and no log may show.

@@ -187,7 +187,7 @@ fn kubelet(kubelet: &Kubelet) -> Result<Server, SetupError> {
         .as_ref()
         .map(|(certificate, key)| Identity { certificate: Path::new(certificate), key: Path::new(key) });
     let mut endpoint = Endpoint::tcp(&kubelet.url.host, kubelet.url.port);
-    let tls = tls::client_config(trust, identity).map_err(|error| SetupError(format!("k8s: {error}")))?;
+    let tls = tls::client_config(trust, identity).map_err(|error| SetupError(format!("K8S_*_PATH: {error}")))?;
     endpoint.tls = Some(tls);
     Ok(Server { endpoint, parallel: 1 })
 }
@@ -249,6 +249,14 @@ impl Intake {
     /// Where it is, for a log line.
     pub fn address(&self) -> String {
         Url { path: self.path.clone(), ..self.url.clone() }.to_string()
+    }
+
+    /// What went wrong with it, and where.
+    pub fn located(&self, problem: String) -> String {
+        if problem.contains(&self.url.host) {
+            return problem;
+        }
+        format!("{}: {problem}", self.url.authority())
     }
 
     /// A request with this body: zlib, unless the stream's form is plain.

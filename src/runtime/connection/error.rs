@@ -63,7 +63,15 @@ impl fmt::Display for ConnectionError {
                 write!(f, "connect {peer}: {}", reason(error))
             }
             ConnectionError::Proxy { proxy, error } => write!(f, "proxy {proxy}: {error}"),
-            ConnectionError::Tls(error) => write!(f, "tls: {error}"),
+            ConnectionError::Tls(error) => {
+                write!(f, "tls: {error}")?;
+                match error {
+                    rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+                        f.write_str(" (SSL_CERT_FILE adds authorities, K8S_CA_PATH names the kubelet's)")
+                    }
+                    _ => Ok(()),
+                }
+            }
             ConnectionError::TimedOut { phase, limit_s } => write!(f, "{phase} within {limit_s} s"),
             ConnectionError::Closed => write!(f, "connection closed while it was being opened"),
             ConnectionError::Io(error) => write!(f, "connection broken: {}", reason(error)),
