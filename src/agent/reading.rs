@@ -236,7 +236,11 @@ impl Reading {
         cx: &mut Cx<'_>,
     ) {
         log::debug!("record {}: {error}", shown_key(key));
-        cx.warnings.warn("unusable records", &format_args!("such as {error}; they are dropped, each told of with LOG_LEVEL=DEBUG"), cx.now.mono);
+        cx.warnings.warn(
+            "unusable records",
+            &format_args!("such as {error}; they are dropped, each told of with LOG_LEVEL=DEBUG"),
+            cx.now.mono,
+        );
         self.drop_record(reason);
     }
 

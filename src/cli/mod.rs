@@ -168,9 +168,7 @@ fn usage_error(error: lexopt::Error) -> UsageError {
             let meant = similar(&option, texts::options());
             UsageError::UnknownOption(option, meant)
         }
-        lexopt::Error::UnexpectedArgument(word) => {
-            UsageError::Extra(word.to_string_lossy().into_owned())
-        }
+        lexopt::Error::UnexpectedArgument(word) => UsageError::Extra(word.to_string_lossy().into_owned()),
         lexopt::Error::UnexpectedValue { option, .. } => UsageError::UnexpectedValue(option),
         other => UsageError::UnknownOption(other.to_string(), None),
     }

@@ -126,7 +126,9 @@ impl Draft {
             mistakes.push(Mistake {
                 variable: "COLLECTOR_PLUGINS",
                 value: Some(plugin.clone()),
-                problem: "reads Redis, which CHOUETTE_STORAGE_TYPE=embedded does without; leave out one of them".to_owned(),
+                problem:
+                    "reads Redis, which CHOUETTE_STORAGE_TYPE=embedded does without; leave out one of them"
+                        .to_owned(),
             });
         }
         let is_wanted = self.config.collector_plugins.iter().any(|name| name == k8s::PLUGIN.name);

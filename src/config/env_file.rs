@@ -128,11 +128,11 @@ fn without_comment(text: &str) -> &str {
 
 impl fmt::Display for EnvFileErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = if self.0.len() == 1 { "" } else { "\n  " };
-        for error in &self.0 {
-            write!(f, "{before}{error}")?;
+        if let [error] = &self.0[..] {
+            return write!(f, "{error}");
         }
-        Ok(())
+        write!(f, "{} mistakes:", self.0.len())?;
+        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
 
@@ -154,7 +154,9 @@ impl fmt::Display for Problem {
             Problem::NoEquals => f.write_str("not of the form NAME=value"),
             Problem::NoName => f.write_str("what stands before the = is no name of letters, digits and _"),
             Problem::OpenQuote => f.write_str("a quote is opened and not closed in this line"),
-            Problem::AfterQuote => f.write_str("something follows the closing quote (a comment needs a blank before it)"),
+            Problem::AfterQuote => {
+                f.write_str("something follows the closing quote (a comment needs a blank before it)")
+            }
             Problem::Repeated(name, line) => write!(f, "{name} was set before, in line {line}"),
         }
     }

@@ -187,7 +187,8 @@ fn kubelet(kubelet: &Kubelet) -> Result<Server, SetupError> {
         .as_ref()
         .map(|(certificate, key)| Identity { certificate: Path::new(certificate), key: Path::new(key) });
     let mut endpoint = Endpoint::tcp(&kubelet.url.host, kubelet.url.port);
-    let tls = tls::client_config(trust, identity).map_err(|error| SetupError(format!("K8S_*_PATH: {error}")))?;
+    let tls =
+        tls::client_config(trust, identity).map_err(|error| SetupError(format!("K8S_*_PATH: {error}")))?;
     endpoint.tls = Some(tls);
     Ok(Server { endpoint, parallel: 1 })
 }

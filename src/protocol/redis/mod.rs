@@ -34,7 +34,7 @@ pub struct CodecError(String);
 
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a reply of Redis: {}", self.0)
+        write!(f, "not a reply of Redis (does something else listen there?): {}", self.0)
     }
 }
 
