@@ -22,31 +22,37 @@ impl Warnings {
     /// Warns about a topic; a repetition of the same text goes to DEBUG until its time has come again.
     pub fn warn(&mut self, topic: &'static str, text: &dyn Display, now: Instant) {
         let text = text.to_string();
+        match self.line(topic, &text, now) {
+            Some(line) => log::warn!("{line}"),
+            None => log::debug!("{topic}: {text}"),
+        }
+    }
+
+    /// What is to be shown, unless it was not long ago.
+    fn line(&mut self, topic: &'static str, text: &str, now: Instant) -> Option<String> {
         let topics = &mut self.shown;
         let place = topics.iter().position(|(name, _)| *name == topic).unwrap_or_else(|| {
             topics.push((topic, Vec::new()));
             topics.len() - 1
         });
         let (_, shown) = &mut topics[place];
-        let known = shown.iter().position(|known| known.text == text);
+        let known = shown.iter().position(|known| known.text == *text);
         let mut times = 0;
         if let Some(known) = known {
             let warning = &mut shown[known];
             if now.saturating_duration_since(warning.at) < Duration::from_secs(WARN_EVERY_S) {
                 warning.times += 1;
-                log::debug!("{topic}: {text}");
-                return;
+                return None;
             }
             times = shown.remove(known).times;
-        }
-        match times {
-            0 => log::warn!("{topic}: {text}"),
-            _ => log::warn!("{topic}: {text} ({times} more times since the last warning)"),
         }
         if shown.len() == WARNINGS_PER_TOPIC_MAX {
             shown.remove(0);
         }
-        shown.push(Shown { at: now, text, times: 0 });
+        shown.push(Shown { at: now, text: text.to_owned(), times: 0 });
+        let again =
+            if times == 0 { String::new() } else { format!(" ({times} more times since the last warning)") };
+        Some(format!("{topic}: {text}{again}"))
     }
 
     /// The topic is well again: says so if it was not.
@@ -72,10 +78,12 @@ mod tests {
         let (mut warnings, start) = (Warnings::default(), Instant::now());
         for second in 0..10 {
             let text = if second % 2 == 0 { "slow" } else { "late" };
-            warnings.warn("topic", &text, start + Duration::from_secs(second));
+            let line = warnings.line("topic", text, start + Duration::from_secs(second));
+            assert_eq!(line, (second < 2).then(|| format!("topic: {text}")));
         }
         assert_eq!(last_shown(&warnings), [("slow", 4), ("late", 4)]);
-        warnings.warn("topic", &"slow", start + Duration::from_secs(WARN_EVERY_S));
+        let again = warnings.line("topic", "slow", start + Duration::from_secs(WARN_EVERY_S));
+        assert_eq!(again.as_deref(), Some("topic: slow (4 more times since the last warning)"));
         assert_eq!(last_shown(&warnings), [("late", 4), ("slow", 0)], "shown again, with its count");
         warnings.recovered("topic");
         assert!(warnings.shown.is_empty());

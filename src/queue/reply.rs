@@ -325,7 +325,10 @@ mod tests {
             error.to_string(),
             "redis refused: OOM command not allowed when used memory > 'maxmemory'."
         );
-        assert_eq!(transaction(&[Value::Okay, Value::Nil]), Err(QueueError::Touched));
+        let touched = transaction(&[Value::Okay, parsed(b"*-1\r\n")]).unwrap_err();
+        assert_eq!(touched.to_string(), "another program touched the claimed queue");
+        let other = transaction(&[Value::Okay, parsed(b"+QUEUED\r\n")]).unwrap_err();
+        assert_eq!(other.to_string(), "unexpected reply of redis to EXEC");
         let failed = parsed(b"*2\r\n:1\r\n-WRONGTYPE Operation against a key\r\n");
         assert!(transaction(&[Value::Okay, failed]).is_err());
     }

@@ -139,6 +139,13 @@ mod tests {
     }
 
     #[test]
+    fn a_filesystem_beyond_all_bounds_is_an_error() {
+        assert_eq!(bytes(1_u32 << 20, 4096_u64).unwrap(), 1 << 32);
+        let error = bytes(u64::MAX, 4096_u32).unwrap_err();
+        assert_eq!(error.to_string(), "the filesystem's size exceeds 64 bits");
+    }
+
+    #[test]
     fn paths_stay_below_the_root() {
         let directory = Directory::new("below");
         directory.write("proc/loadavg", "1 2 3");

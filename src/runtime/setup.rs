@@ -303,6 +303,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_configuration_made_by_hand_is_checked_again() {
+        let mistake = |change: fn(&mut Config)| {
+            let mut config = Config::from_vars([("API_KEY", "k")]).unwrap();
+            assert!(parts(&config, 1).is_ok());
+            change(&mut config);
+            parts(&config, 1).err().unwrap().to_string()
+        };
+        assert_eq!(mistake(|config| config.wrapper = "fancy"), "no wrapper is called fancy");
+        assert_eq!(
+            mistake(|config| config.collector_plugins = vec!["hots".to_owned()]),
+            "no plugin is called hots"
+        );
+    }
+
+    #[test]
     fn logs_go_where_the_address_says() {
         for (address, path) in [
             ("https://http-intake.logs.datadoghq.com", "/v1/input"),

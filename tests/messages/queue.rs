@@ -13,6 +13,7 @@ use super::support::{SOON, free_port, unix_now_f64, wait_until};
 use super::{SECRET, said, says};
 
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 /// An agent that is told where Redis is, and has nothing to send.
 fn env(redis: &str, changes: &[(&str, &str)]) -> Env {
@@ -266,4 +267,26 @@ fn the_embedded_queue_tells_of_its_directory() {
     let stays = "ERROR the configuration stays as it was: --env-file";
     says(&first, &format!("{stays} {}: line 2: not of the form NAME=value", env_path.display()));
     assert!(!first.stderr().contains(API_KEY));
+}
+
+#[test]
+fn records_that_end_with_the_program_are_counted() {
+    let alone = Alone::new(|_| status(500));
+    let mut command = Command::new("sh");
+    // No file may hold anything.
+    command.args(["-c", "ulimit -f 0; exec \"$0\" run"]).arg(agent::binary());
+    let mut agent = Agent::start(command.env_clear().envs(alone.env(&[])));
+    alone.is_received_by(&agent);
+    alone.send("last:1|c");
+    assert!(alone.intake.wait_for(SOON, |requests| !requests.is_empty()), "{}", agent.stderr());
+    agent.signal("TERM");
+    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
+    let said = said(&agent.stderr());
+    assert_eq!(
+        said[1..],
+        [
+            "WARN spool: File too large (os error 27)",
+            "ERROR embedded queue: 1 records could not be written, and end with the program",
+        ]
+    );
 }

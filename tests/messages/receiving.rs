@@ -1,12 +1,16 @@
 //! Where DogStatsD is received, and what the service manager is told.
 
-use super::support::SOON;
 use super::support::agent::{self, Agent};
 use super::support::intake::Intake;
 use super::support::temp::TempDir;
+use super::support::{SOON, wait_until};
 use super::{said, says};
 
 use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+
+/// How much of a message is shown.
+const SHOWN_CHARS: usize = 100;
 
 /// The last word of an agent that cannot begin.
 fn last_word(changes: &[(&str, &str)]) -> String {
@@ -37,7 +41,7 @@ fn an_address_that_cannot_be_received_on_is_told() {
         format!("{CANNOT}{file}: there is something that is no socket")
     );
     let taken = dir.join("taken");
-    let _receiver = std::os::unix::net::UnixDatagram::bind(&taken).unwrap();
+    let _receiver = UnixDatagram::bind(&taken).unwrap();
     let taken = taken.display().to_string();
     assert_eq!(
         last_word(&[("DOGSTATSD_SOCKET", &taken)]),
@@ -69,4 +73,45 @@ fn a_kubelet_that_is_not_checked_is_told_with_the_way_out() {
         "WARN k8s: the kubelet's certificate is not checked, so somebody in between could pose as it; set K8S_CA_PATH",
     );
     says(&agent, "WARN k8s: 127.0.0.1:1/stats/summary: connect 127.0.0.1:1: connection refused");
+}
+
+/// A bad message of DogStatsD, and what is wrong with it.
+const BAD: &[(&str, &str)] = &[
+    ("rubbish", "no name:value|type"),
+    ("a:1|m", "an unknown type of metric"),
+    ("a:x|c", "a value that is no number"),
+    ("a:nan|g", "a value that is not finite"),
+    ("a:1|c|@1.5", "a sample rate that is not above 0 and at most 1"),
+    ("a:1|c|T0", "a timestamp that is no number of seconds"),
+    ("a:1|h|T1656581400", "a timestamp on something else than a count or gauge"),
+    ("_e{5,9}:a|b", "an event whose lengths do not fit it"),
+    ("_sc|a", "a service check without name or status"),
+];
+
+#[test]
+fn a_bad_message_is_told_by_an_example() {
+    let dir = TempDir::new();
+    let sender = UnixDatagram::unbound().unwrap();
+    let mut heard = Vec::new();
+    let long = format!("{}:1|c", "n".repeat(2_000));
+    let cut = format!("a:1|c|#{}", "t".repeat(9_000));
+    let shown = |text: &str| format!("{:?}", text.chars().take(SHOWN_CHARS).collect::<String>());
+    let lines = BAD.iter().map(|(message, why)| (*message, format!("{message:?}: {why}")));
+    let long_ones = [
+        (&*long, format!("{}: a name or tags that are too long", shown(&long))),
+        (&*cut, format!("{}: the datagram is too long", shown(&cut))),
+    ];
+    for (number, (message, told)) in lines.chain(long_ones).enumerate() {
+        let socket = dir.join(&format!("dogstatsd-{number}"));
+        let changes = [("DOGSTATSD_SOCKET", socket.to_str().unwrap())];
+        let env = agent::with(agent::env("redis://127.0.0.1:1", &Intake::accepting()), &changes);
+        let agent = Agent::run(&env);
+        assert!(
+            wait_until(SOON, || sender.send_to(message.as_bytes(), &socket).is_ok()),
+            "{}",
+            agent.stderr()
+        );
+        heard.push((agent, format!("WARN dogstatsd: bad messages are dropped, such as {told}")));
+    }
+    heard.iter().for_each(|(agent, line)| says(agent, line));
 }

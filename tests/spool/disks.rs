@@ -116,6 +116,33 @@ fn a_bound_on_the_length_of_files_is_an_error_like_any_other() {
 }
 
 #[test]
+fn a_file_that_somebody_has_shortened_is_told_of() {
+    let dir = TempDir::new();
+    let path = dir.join("spool");
+    let mut keeper = Keeper::start(&path);
+    keeper.store(0..10);
+    assert!(keeper.save());
+    let [file] = &files(&path)[..] else { panic!("{:?}", files(&path)) };
+    let bytes = file.metadata().unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(7).unwrap();
+    keeper.store(10..20);
+    keeper.save();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert_eq!(keeper.failures[0], format!("{name}: 7 bytes, not {bytes}: somebody has changed it"));
+}
+
+#[test]
+fn an_answer_of_something_else_is_not_taken_for_one() {
+    let dir = TempDir::new();
+    let program = program_that(&dir, "printf '\\001\\000\\000\\000?' >&0");
+    let mut keeper = Keeper::with(&dir.join("spool"), program, SETTINGS);
+    keeper.store(0..10);
+    assert!(!keeper.save());
+    assert_eq!(keeper.failures[0], "garbled answer");
+    assert_eq!(keeper.size(), 10);
+}
+
+#[test]
 fn what_is_no_file_of_ours_is_let_be() {
     let dir = TempDir::new();
     let path = dir.join("spool");

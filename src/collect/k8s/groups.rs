@@ -28,7 +28,7 @@ impl fmt::Display for GroupsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupsError::Malformed => f.write_str("no JSON object of lists of words"),
-            GroupsError::Unknown(word) => write!(f, "unknown word {word:?}"),
+            GroupsError::Unknown(word) => write!(f, "{word:?} is not known"),
         }
     }
 }

@@ -79,7 +79,7 @@ fn bad_requests_are_refused_without_their_values() {
         Request::get("", ""),
     ] {
         let error = Exchange::new(request, LIMIT).unwrap_err();
-        assert!(matches!(error, HttpError::Request(_)), "{error:?}");
+        assert!(error.to_string().starts_with("request cannot be written: "), "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 }

@@ -173,6 +173,7 @@ fn several_long_fields_are_cut_and_what_cannot_be_is_too_large() {
     let too_large = Err(RecordError::LogTooLarge);
     let key = format!(r#"{{"{long}":1,"message":"{long}"}}"#);
     assert_eq!(entry_of(&writer(&[], None), &key), too_large, "a key is not cut");
+    assert_eq!(too_large.clone().unwrap_err().to_string(), "a log that is too large");
     let short = format!(r#""k":"{}","#, "x".repeat(900)).repeat(1_200);
     assert_eq!(entry_of(&writer(&[], None), &format!(r#"{{{short}"z":1}}"#)), too_large);
     let many = format!("{{{}\"z\":1}}", r#""k":1,"#.repeat(LOG_FIELDS_MAX));
