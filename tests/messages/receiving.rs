@@ -93,7 +93,7 @@ fn a_bad_message_is_told_by_an_example() {
     let dir = TempDir::new();
     let sender = UnixDatagram::unbound().unwrap();
     let mut heard = Vec::new();
-    let long = format!("{}:1|c", "n".repeat(2_000));
+    let long = format!("{}:1|c", "n".repeat(5_000));
     let cut = format!("a:1|c|#{}", "t".repeat(9_000));
     let shown = |text: &str| format!("{:?}", text.chars().take(SHOWN_CHARS).collect::<String>());
     let lines = BAD.iter().map(|(message, why)| (*message, format!("{message:?}: {why}")));

@@ -62,6 +62,26 @@ fn a_mistake_is_told_with_its_rule_and_what_is_accepted() {
 }
 
 #[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let dir = TempDir::new();
+    let path = dir.write("rules.json", r#"[{"match": "a.*", "drp": true}, {"match": "b", "type": "gage"}]"#);
+    let path = path.to_str().unwrap();
+    let told = refusal(&["run"], &[("API_KEY", SECRET), ("METRICS_RULES", path)]);
+    let expected = [
+        "chouette-iot: 2 mistakes in the configuration:".to_owned(),
+        format!(
+            "  METRICS_RULES={path}: rule 1 (match \"a.*\"): no field is called \"drp\", did you mean \"drop\"? the \
+             fields are: match, type, emit, drop, drop_tags, rename"
+        ),
+        format!(
+            "  METRICS_RULES={path}: rule 2 (match \"b\"): no type is called \"gage\", did you mean \"gauge\"? \
+             accepted: {TYPE}"
+        ),
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn what_is_too_long_is_told_with_the_bound() {
     let dir = TempDir::new();
     let told = |text: &str| {
