@@ -78,6 +78,11 @@ impl Stream {
         matches!(self, Stream::Metrics | Stream::Logs) || settings.dogstatsd_contexts_max.is_some()
     }
 
+    /// The variable that says where it goes.
+    pub(super) fn address_variable(self) -> &'static str {
+        if self == Stream::Logs { "DATADOG_LOGS_URL" } else { "DATADOG_URL" }
+    }
+
     /// What log lines and warnings are about.
     pub(super) fn topic(self) -> &'static str {
         match self {

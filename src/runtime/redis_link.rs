@@ -13,6 +13,16 @@ use crate::limits::{REDIS_BACKOFF_S, REDIS_READ_BYTES_PER_TURN, REDIS_REPLY_S, S
 use crate::protocol::redis::{Codec, Replies, Request, Value};
 use crate::release::{Backoff, Random};
 
+/// Where the address is from.
+const ADDRESS: &str = "from REDIS_URL, or REDIS_HOST and REDIS_PORT";
+/// What Redis says where it lets nobody in, and which variables may be wrong.
+const LOG_IN: [(&str, &str); 4] = [
+    ("AUTH", "REDIS_PASSWORD and REDIS_USERNAME"),
+    ("WRONGPASS", "REDIS_PASSWORD and REDIS_USERNAME"),
+    ("NOPERM", "the rights of REDIS_USERNAME"),
+    ("DB index", "REDIS_DB"),
+];
+
 /// The link. It owns `token` and the next one.
 pub struct RedisLink {
     endpoint: Endpoint,
@@ -70,7 +80,7 @@ impl RedisLink {
         if let State::Dialling(connection) = &mut self.state {
             match connection.drive(registry, now) {
                 Progress::Waiting => return Ok(()),
-                Progress::Failed(error) => return Err(error.to_string()),
+                Progress::Failed(error) => return Err(format!("{error} ({ADDRESS})")),
                 Progress::Open => self.log_in(now)?,
             }
         }
@@ -106,7 +116,7 @@ impl RedisLink {
         now: Instant,
         events: &mut Vec<LinkEvent>,
     ) -> Result<(), String> {
-        crate::queue::queued(replies).map_err(|error| error.to_string())?;
+        crate::queue::queued(replies).map_err(|error| refusal(error.to_string()))?;
         match std::mem::replace(&mut self.state, State::Waiting { until: now }) {
             State::LoggingIn(session) => self.state = State::Up(session),
             other => self.state = other,
@@ -122,6 +132,14 @@ impl RedisLink {
         self.state = State::Waiting { until: now + wait };
         self.more = false;
         events.push(LinkEvent::Down(reason));
+    }
+}
+
+/// Why a log-in was refused, and what may be wrong.
+fn refusal(text: String) -> String {
+    match LOG_IN.iter().find(|(word, _)| text.contains(word)) {
+        Some((_, variables)) => format!("{text} (check {variables})"),
+        None => text,
     }
 }
 

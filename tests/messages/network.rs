@@ -38,7 +38,10 @@ fn answers() -> Vec<(Behaviour, &'static str)> {
             with_body(503, "<h1>Service Unavailable</h1>"),
             "the intake answered 503: <h1>Service Unavailable</h1>; everything is kept",
         ),
-        (status(302), "the intake answered 302: {\"errors\":[\"scripted\"]}; everything is kept"),
+        (
+            status(302),
+            "the intake answered 302: {\"errors\":[\"scripted\"]}; check DATADOG_URL; everything is kept",
+        ),
         (
             Behaviour::CloseBeforeHead,
             "127.0.0.1:PORT: connection closed before the answer; everything is kept",

@@ -15,6 +15,9 @@ use super::{SECRET, said, says};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
+/// Where the address of Redis is from.
+const FROM: &str = "from REDIS_URL, or REDIS_HOST and REDIS_PORT";
+
 /// An agent that is told where Redis is, and has nothing to send.
 fn env(redis: &str, changes: &[(&str, &str)]) -> Env {
     let nowhere = Intake::accepting();
@@ -26,14 +29,17 @@ fn an_address_without_a_redis_is_told() {
     let dir = TempDir::new();
     let (port, socket) = (free_port(), dir.join("redis.sock").display().to_string());
     for (url, told) in [
-        (format!("redis://127.0.0.1:{port}"), format!("connect 127.0.0.1:{port}: connection refused")),
-        (format!("unix://{socket}"), format!("connect {socket}: no such file or directory")),
+        (
+            format!("redis://127.0.0.1:{port}"),
+            format!("connect 127.0.0.1:{port}: connection refused ({FROM})"),
+        ),
+        (format!("unix://{socket}"), format!("connect {socket}: no such file or directory ({FROM})")),
     ] {
         says(&Agent::run(&env(&url, &[])), &format!("WARN redis: {told}"));
     }
     let mut once = Agent::run_once(&env(&format!("redis://127.0.0.1:{port}"), &[]));
     assert_eq!(once.wait(SOON), Some(1), "{}", once.stderr());
-    let refused = format!("WARN redis: connect 127.0.0.1:{port}: connection refused");
+    let refused = format!("WARN redis: connect 127.0.0.1:{port}: connection refused ({FROM})");
     assert_eq!(said(&once.stderr()), [&refused, "ERROR redis was not reached within 10 s; nothing was done"]);
 }
 
@@ -59,18 +65,34 @@ fn a_redis_that_does_not_let_in_is_told_without_the_password() {
     else {
         return;
     };
+    redis.client().run::<()>(&["ACL", "SETUSER", "reader", "on", ">word", "+ping"]);
+    let reader = format!("redis://reader:word@127.0.0.1:{}", redis.port);
     let wrong = format!("redis://:{SECRET}@127.0.0.1:{}", redis.port);
     for (url, changes, told) in [
-        (redis.url(), vec![], "redis refused: NOAUTH Authentication required."),
-        (wrong, vec![], "redis refused: WRONGPASS invalid username-password pair or user is disabled."),
+        (
+            redis.url(),
+            vec![],
+            "redis refused: NOAUTH Authentication required. (check REDIS_PASSWORD and REDIS_USERNAME)",
+        ),
+        (
+            wrong,
+            vec![],
+            "redis refused: WRONGPASS invalid username-password pair or user is disabled. (check REDIS_PASSWORD and REDIS_USERNAME)",
+        ),
         (
             redis.url().replace("/0", ""),
             vec![("REDIS_PASSWORD", "word"), ("REDIS_DB", "99")],
-            "redis refused: ERR DB index is out of range",
+            "redis refused: ERR DB index is out of range (check REDIS_DB)",
         ),
     ] {
         says(&Agent::run(&env(&url, &changes)), &format!("WARN redis: {told}"));
     }
+    let without_rights = Agent::run(&env(&reader, &[]));
+    // Between them Redis says which command, in words that change from version to version.
+    let ends = ["WARN redis: redis refused: NOPERM ", " (check the rights of REDIS_USERNAME)"];
+    let is_told = |one: &String| one.starts_with(ends[0]) && one.ends_with(ends[1]);
+    let log = || said(&without_rights.stderr());
+    assert!(wait_until(SOON, || log().iter().any(is_told)), "{:?}", log());
 }
 
 #[test]

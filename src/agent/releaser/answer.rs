@@ -37,7 +37,11 @@ impl Releaser {
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
             Outcome::Retry => {
-                let text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
+                let mut text = format!("the intake answered {}{}", answer.status, answer.excerpt_text());
+                if matches!(answer.status, 300..400 | 404 | 405) {
+                    text += "; check ";
+                    text += self.stream.address_variable();
+                }
                 self.keep(&payload, &text, answer.retry_after, cx);
             }
         }
