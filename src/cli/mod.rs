@@ -200,7 +200,11 @@ impl fmt::Display for UsageError {
             UsageError::MissingValue(option) => write!(f, "option {option} needs a value"),
             UsageError::UnexpectedValue(option) => write!(f, "option {option} takes no value"),
             UsageError::Repeated(option) => write!(f, "option {option} is given twice"),
-            UsageError::NotFor(option, word) => write!(f, "option {option} is not for {word}"),
+            UsageError::NotFor(option, word) => {
+                let takes = |row: &&texts::CommandRow| row.switches.contains(option);
+                let words: Vec<&str> = texts::COMMANDS.iter().filter(takes).map(|row| row.word).collect();
+                write!(f, "option {option} is not for {word} but for {}", words.join(", "))
+            }
         }?;
         f.write_str(" (see chouette-iot --help)")
     }

@@ -88,6 +88,10 @@ impl Docker {
         let found = match answer {
             Ok(response) if response.status == 200 => answer::containers(&response.body),
             Ok(response) => return error.add(LIST_PATH, refusal(&response)),
+            Err(reason) if reason.ends_with("permission denied") => {
+                return error
+                    .add(LIST_PATH, reason + "; the agent's user has to be in the group of that socket");
+            }
             Err(reason) => return error.add(LIST_PATH, reason),
         };
         let Some(found) = error.keep(LIST_PATH, found) else {

@@ -15,8 +15,8 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["run", "--env-file="], "option --env-file needs a value"),
     (&["run", "--once=yes"], "option --once takes no value"),
     (&["--env-file", "a", "--env-file", "b"], "option --env-file is given twice"),
-    (&["doctor", "--watch"], "option --watch is not for doctor"),
-    (&["--json"], "option --json is not for run"),
+    (&["doctor", "--watch"], "option --watch is not for doctor but for status"),
+    (&["--json"], "option --json is not for run but for doctor, status, metrics"),
 ];
 
 #[test]

@@ -8,6 +8,7 @@ mod configuration;
 mod env_file;
 mod files;
 mod network;
+mod plugins;
 mod proxies;
 mod queue;
 mod receiving;

@@ -60,21 +60,6 @@ fn a_service_manager_that_cannot_be_told_is_told_of() {
     says(&agent, "WARN the service manager cannot be told: No such file or directory (os error 2)");
 }
 
-#[test]
-fn a_kubelet_that_is_not_checked_is_told_with_the_way_out() {
-    let changes = [
-        ("COLLECTOR_PLUGINS", "k8s"),
-        ("K8S_STATS_SERVICE_IP", "127.0.0.1"),
-        ("K8S_STATS_SERVICE_PORT", "1"),
-    ];
-    let agent = Agent::run(&agent::with(agent::env("redis://127.0.0.1:1", &Intake::accepting()), &changes));
-    says(
-        &agent,
-        "WARN k8s: the kubelet's certificate is not checked, so somebody in between could pose as it; set K8S_CA_PATH",
-    );
-    says(&agent, "WARN k8s: 127.0.0.1:1/stats/summary: connect 127.0.0.1:1: connection refused");
-}
-
 /// A bad message of DogStatsD, and what is wrong with it.
 const BAD: &[(&str, &str)] = &[
     ("rubbish", "no name:value|type"),
