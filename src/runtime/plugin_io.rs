@@ -161,3 +161,20 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_nobody_can_be_asked_is_answered_at_once() {
+        let mut plugins = PluginIo::new(vec![None], Token(64));
+        let mut asked = Vec::new();
+        let question = Question::Http { request: Request::get("h", "/"), body_bytes_max: 1 };
+        plugins.ask(0, 7, question, Instant::now(), &mut asked);
+        let [Event::Replied { collector: 0, ticket: 7, reply: Reply::Http(Err(why)) }] = &asked[..] else {
+            panic!("no refusal")
+        };
+        assert_eq!(why, "no server is configured");
+    }
+}

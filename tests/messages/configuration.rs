@@ -69,6 +69,8 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
         "the path of a unix socket begins with a slash (unix:///run/redis.sock)",
         REDIS,
     ),
+    ("REDIS_URL", "redis://nas/?***", "the query knows db, username and password only", REDIS),
+    ("REDIS_URL", "redis://nas:***", "the port is no number from 1 to 65535", REDIS),
     ("HTTPS_PROXY", "socks5://nas", "only proxies at http:// are supported", PROXY),
     ("HTTPS_PROXY", "http://", "holds no host and port", PROXY),
     ("K8S_METRICS", "[\"memory\"]", "no JSON object of lists of words", GROUPS),
@@ -121,6 +123,9 @@ fn a_secret_is_told_without_its_value() {
                           characters without blanks\n";
     assert_eq!(told, format!("{ONE}{BLANKS}"));
     let user = [("API_KEY", SECRET), ("HTTPS_PROXY", "http://me:s3cret-word-of-the-test%@nas:3128")];
+    const QUERY: &str = "REDIS_URL=redis://nas?***: the query holds a broken % escape";
+    let query = [("API_KEY", SECRET), ("REDIS_URL", "redis://nas?password=s3cret-word-of-the-test%")];
+    assert_eq!(refusal(&[], &query), format!("{ONE}{QUERY}; {REDIS}\n"));
     const ESCAPE: &str =
         "HTTPS_PROXY=http://***@nas:3128: the credentials hold a broken % escape (write % as %25)";
     assert_eq!(refusal(&[], &user), format!("{ONE}{ESCAPE}; {PROXY}\n"));

@@ -100,3 +100,18 @@ fn a_bad_message_is_told_by_an_example() {
     }
     heard.iter().for_each(|(agent, line)| says(agent, line));
 }
+
+#[test]
+fn contexts_beyond_the_bound_are_told_with_the_worst() {
+    let dir = TempDir::new();
+    let socket = dir.join("dogstatsd");
+    let changes = [("DOGSTATSD_SOCKET", socket.to_str().unwrap()), ("DOGSTATSD_CONTEXTS_MAX", "1")];
+    let agent = Agent::run(&agent::with(agent::env("redis://127.0.0.1:1", &Intake::accepting()), &changes));
+    let samples: Vec<String> = (0..9).map(|n| format!("busy:1|c|#n:{n}\n")).collect();
+    let sender = UnixDatagram::unbound().unwrap();
+    assert!(wait_until(SOON, || sender.send_to(samples.concat().as_bytes(), &socket).is_ok()));
+    says(
+        &agent,
+        "WARN dogstatsd: 8 samples of new contexts dropped, beyond DOGSTATSD_CONTEXTS_MAX=1, most of them of \"busy\"",
+    );
+}

@@ -82,6 +82,27 @@ fn all_mistakes_of_a_file_are_told_at_once() {
 }
 
 #[test]
+fn what_changes_nothing_is_told() {
+    let dir = TempDir::new();
+    let told = |text: &str, change: (&str, &str)| {
+        let path = dir.write("rules.json", text);
+        let env = [("API_KEY", SECRET), ("METRICS_RULES", path.to_str().unwrap()), change];
+        refusal(&["run"], &env).replace(path.to_str().unwrap(), "PATH")
+    };
+    assert_eq!(
+        told(r#"[{"match": "a", "emit": ["max"]}]"#, ("METRICS_WRAPPER", "simple")),
+        format!(
+            "{ONE}METRICS_RULES=PATH: rule 1 (match \"a\"): METRICS_WRAPPER=simple makes no histograms, which emit is \
+             for\n"
+        )
+    );
+    let reading = told(r#"[{"match": "Chouette.*", "type": "count"}]"#, ("METRIC_TTL", "0.5"));
+    let note = "  note: METRICS_RULES: rule 1 (match \"Chouette.*\"): type and emit change nothing of the board's own \
+                readings, which are gauges and not merged\n";
+    assert!(reading.ends_with(note), "{reading}");
+}
+
+#[test]
 fn what_is_too_long_is_told_with_the_bound() {
     let dir = TempDir::new();
     let told = |text: &str| {

@@ -36,6 +36,13 @@ pub fn messages(code: &str) -> BTreeSet<String> {
         "io::Error::new(",
         "Error::other(",
         "SetupError(",
+        "error.add(",
+        "ProxyError::Answer(",
+        "ValueError::Part(",
+        "problems.push(",
+        "refuse(",
+        "CodecError(",
+        "doubts.push(",
     ]
     .iter()
     .flat_map(|begin| code.match_indices(begin))

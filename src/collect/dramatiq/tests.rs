@@ -132,7 +132,8 @@ fn a_reading_has_bounds() {
         }
     };
     assert_eq!((steps, found.commands), (SCAN_STEPS_MAX, vec!["HLEN dramatiq:a.msgs".to_owned()]));
-    assert!(found.error.contains("too many keys"), "{}", found.error);
+    let expected = format!("SCAN: not at the end after {SCAN_STEPS_MAX} steps: too many keys");
+    assert_eq!(found.error, expected);
 }
 
 #[test]

@@ -163,6 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn zones_beyond_the_bound_are_told_of() {
+        let paths: Vec<[String; 2]> = (0..=ITEMS_MAX)
+            .map(|zone| ["type", "temp"].map(|file| format!("{THERMAL}/thermal_zone{zone}/{file}")))
+            .collect();
+        let files: Vec<(&str, &str)> =
+            paths.iter().flat_map(|[kind, celsius]| [(&**kind, "cpu"), (&**celsius, "20000")]).collect();
+        let mut error = CollectError::default();
+        assert_eq!(zones(&FakeBoard::new(&files), &mut error).items.len(), ITEMS_MAX);
+        assert_eq!(error.to_string(), "sys/class/thermal: only the first 64 zones are read");
+    }
+
+    #[test]
     fn a_jetson_is_known_by_its_name_or_its_gpu() {
         let is = |path, text| is_jetson(&FakeBoard::new(&[(path, text)]));
         assert!(is("proc/device-tree/model", "jetson-nano NVIDIA"));

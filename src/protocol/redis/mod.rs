@@ -176,6 +176,14 @@ mod tests {
         request
     }
 
+    /// Why the bytes are not a reply to the request.
+    fn refused(request: &Request, bytes: &[u8]) -> String {
+        let mut codec = Codec::default();
+        codec.sent(request);
+        let error = codec.receive(bytes, &mut Vec::new()).unwrap_err().to_string();
+        error.strip_prefix("not a reply of Redis (does something else listen there?): ").unwrap().to_owned()
+    }
+
     fn all_at(step: usize) -> Vec<Replies> {
         let mut codec = Codec::default();
         codec.sent(&pings(2));
@@ -252,19 +260,26 @@ mod tests {
             assert_eq!(list, expected, "pieces of {step} bytes");
             assert!(replies.lists[1].is_empty() && replies.lists.len() == 2);
         }
-        for bytes in [&b"*1\r\n:1\r\n"[..], b"*1\r\n*0\r\n", b"*1\r\n$1\r\nabc", b"*1\r\n$1\r\na\rb"] {
-            let mut codec = Codec::default();
-            codec.sent(&request);
-            assert!(codec.receive(bytes, &mut Vec::new()).is_err(), "{}", String::from_utf8_lossy(bytes));
+        const NO_STRING: &str = "a list with what is no string";
+        const TOO_LONG: &str = "a string longer than its length";
+        for (bytes, why) in [
+            (&b"*1\r\n:1\r\n"[..], NO_STRING),
+            (b"*1\r\n*0\r\n", NO_STRING),
+            (b"*1\r\n$1\r\nabc", TOO_LONG),
+            (b"*1\r\n$1\r\na\rb", TOO_LONG),
+        ] {
+            assert_eq!(refused(&request, bytes), why, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
     fn what_is_no_reply_is_an_error() {
-        for bytes in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"$abc\r\n", b"+OK\r\n+OK\r\n"] {
-            let mut codec = Codec::default();
-            codec.sent(&pings(1));
-            assert!(codec.receive(bytes, &mut Vec::new()).is_err(), "{}", String::from_utf8_lossy(bytes));
+        for (bytes, why) in [
+            (&b"HTTP/1.1 200 OK\r\n\r\n"[..], "a type that is none of RESP2"),
+            (b"$abc\r\n", "a length that is no number"),
+            (b"+OK\r\n+OK\r\n", "a reply nothing was sent for"),
+        ] {
+            assert_eq!(refused(&pings(1), bytes), why, "{}", String::from_utf8_lossy(bytes));
         }
     }
 }

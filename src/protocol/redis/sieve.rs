@@ -375,22 +375,22 @@ mod tests {
         let deep = b"*1\r\n".repeat(REPLY_DEPTH_MAX + 1);
         let wide = format!("*{}\r\n", REPLY_ELEMENTS_MAX + 1).into_bytes();
         let padded = [b"$".to_vec(), vec![b'0'; HEADER_BYTES_MAX], b"1\r\n".to_vec()].concat();
-        for bytes in [
-            &b"$abc\r\n"[..],
-            b"+a\r,\n",
-            &padded,
-            b"$1\n",
-            b"+OK\r\n+OK\r\n",
-            &endless,
-            &deep,
-            &wide,
-            &[b'$'; 99],
+        let array = |length: usize, depth: usize| format!("an array of {length} elements, {depth} deep");
+        let (too_deep, too_wide) = (array(1, REPLY_DEPTH_MAX + 1), array(REPLY_ELEMENTS_MAX + 1, 1));
+        const LENGTH: &str = "a length that is no number";
+        for (bytes, why) in [
+            (&b"$abc\r\n"[..], LENGTH),
+            (b"+a\r,\n", "a line that ends without \\r"),
+            (&padded, LENGTH),
+            (b"$1\n", LENGTH),
+            (b"+OK\r\n+OK\r\n", "a reply nothing was sent for"),
+            (&endless, "a line without end"),
+            (&deep, &too_deep),
+            (&wide, &too_wide),
+            (&[b'$'; 99], LENGTH),
         ] {
-            assert!(
-                sifted(1, bytes, 7).is_err(),
-                "{}",
-                String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
-            );
+            let CodecError(told) = sifted(1, bytes, 7).unwrap_err();
+            assert_eq!(told, why, "{}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
         }
     }
 }
