@@ -10,6 +10,8 @@
 pub mod day;
 pub mod queued;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::agent::Settings;
 use crate::collect::{Gauge, MetricDoc, Plugin};

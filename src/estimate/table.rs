@@ -98,7 +98,8 @@ impl<'a> Estimate<'a> {
         for row in &self.rows {
             let mut last = row.tags.join(" ");
             if !row.note.is_empty() {
-                last = [last.as_str(), "(", row.note, ")"].concat();
+                let gap = if last.is_empty() { "(" } else { " (" };
+                last.extend([gap, row.note, ")"]);
             }
             let mut cell = words(&[row.source, row.metric, row.kind, row.unit]);
             cell.extend([row.series.to_string(), whole(row.points), last]);
@@ -114,8 +115,9 @@ impl<'a> Estimate<'a> {
         for (source, series, day) in &self.shares {
             line(source, *series, day.points, day.body_bytes);
         }
-        line("common to several", 0, 0.0, self.shared_bytes());
         line("all", self.plan.flows.len(), self.total.points, self.total.body_bytes);
+        let shared = ["common to several", "", "", &scaled(self.shared_bytes())].map(str::to_owned);
+        cells.insert(cells.len() - 1, shared.to_vec());
         align(&cells, 1..4, &mut out);
 
         let Day { requests, body_bytes, wire_bytes, .. } = self.total;

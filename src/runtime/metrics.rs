@@ -114,11 +114,13 @@ fn look(
         }
     };
     plan.notes.push(match problem {
-        Some(reason) => ["What applications send comes on top. It cannot be looked at: ", &reason].concat(),
-        None => "What applications send is what lies in Redis now, as if all of it came in each aggregation. Logs, and \
-                 DogStatsD's distributions, events and service checks come on top."
-            .to_owned(),
+        Some(reason) => ["What applications send comes on top; it cannot be looked at: ", &reason].concat(),
+        None => {
+            "Of applications: what lies in Redis now, as if all of it came in each aggregation.".to_owned()
+        }
     });
+    plan.notes
+        .push("Not counted: logs, and DogStatsD's distributions, events and service checks.".to_owned());
     Ok(())
 }
 
