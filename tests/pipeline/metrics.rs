@@ -120,8 +120,8 @@ fn what_lies_in_redis_is_told_of_and_stays_as_it_is() {
     redis.push(RAW, "bad", Some(now), Some(b"no record"));
     let wrapped = wrapped_record("app.left", "rate", now, 1.5, &["a:b"]);
     redis.push(WRAPPED, "left", Some(now), Some(wrapped.as_bytes()));
-    redis.run::<()>(&["CONFIG", "RESETSTAT"]);
     let before = (redis.records(RAW), redis.records(WRAPPED), redis.holder());
+    redis.run::<()>(&["CONFIG", "RESETSTAT"]);
     let env = bench.env_with(&[
         ("COLLECTOR_PLUGINS", "host,dramatiq"),
         ("METRICS_RULES", &rules.to_string_lossy()),
@@ -147,13 +147,14 @@ fn what_lies_in_redis_is_told_of_and_stays_as_it_is() {
     assert_eq!(row("Chouette.dramatiq.queue_size"), none("dramatiq", "gauge", "nothing there", "queue:*"));
     assert_eq!(row("chouette.dropped"), one("agent", "count", "", "reason:rule"));
 
-    assert_eq!((redis.records(RAW), redis.records(WRAPPED), redis.holder()), before);
     let stats: String = redis.run(&["INFO", "commandstats"]);
-    let reading = ["hmget", "zrange", "exists", "scan", "info", "hlen", "config", "hgetall", "get", "hvals"];
+    let reading = ["hmget", "zrange", "exists", "scan", "config"];
     let asked = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split([':', '|']).next());
     for command in asked {
         assert!(reading.contains(&command), "{command}: {stats}");
     }
+
+    assert_eq!((redis.records(RAW), redis.records(WRAPPED), redis.holder()), before);
 
     // The same for a person: with the key this time, which is nowhere.
     let (code, stdout, stderr) = tell(&["metrics"], &env);
