@@ -274,6 +274,7 @@ pub mod docker;
 pub mod dogstatsd;
 
 pub mod dramatiq;
+pub mod estimate;
 
 pub mod k8s;
 
@@ -376,9 +377,3 @@ const _: () = assert!(STORE_BYTES_MAX + RECORD_BYTES_MAX < SEND_QUEUE_BYTES_MAX)
 const _: () = assert!(2 * REPLY_BYTES_MAX < SEND_QUEUE_BYTES_MAX);
 const _: () = assert!(dogstatsd::POINTS_WAITING_MAX < OUTBOX_SERIES_MAX);
 const _: () = assert!(dogstatsd::SERIES_WAITING + STORE_SERIES_MAX < OUTBOX_SERIES_MAX);
-
-/// Records that are written to reckon up one day; of more, every so-many-th series stands for all.
-pub const ESTIMATE_RECORDS_MAX: usize = 10_000;
-
-/// Releases that are written for it, where intervals do not divide each other.
-pub const ESTIMATE_RELEASES_MAX: u64 = 60;

@@ -5,7 +5,7 @@
 //! releases are written as it takes until they all meet again.
 
 use crate::agent::Settings;
-use crate::limits::{ESTIMATE_RECORDS_MAX, ESTIMATE_RELEASES_MAX};
+use crate::limits::estimate::{RECORDS_MAX, RELEASES_MAX};
 use crate::metric::Number;
 use crate::release::{Batch as _, Common, Fit, Payload, Random, SeriesBatch};
 
@@ -15,6 +15,10 @@ use super::Flow;
 /// headers of TCP and IPv4, over a connection that is there already. Measured: 824 B for a body of 324 B, see
 /// `tests/bench/README.md`.
 pub const AROUND_BYTES: f64 = 500.0;
+
+/// What opening another connection and closing it costs, where the intake takes up the session of the last one.
+/// Measured: TLS 1.3 between this program and rustls; the certificates of a first connection come on top.
+pub const NEW_CONNECTION_BYTES: f64 = 1_400.0;
 
 /// What each further segment costs besides what it holds: its own headers, and an acknowledgement.
 const SEGMENT_AROUND_BYTES: f64 = 104.0;
@@ -44,10 +48,10 @@ pub fn a_day(flows: &[&Flow], settings: &Settings, from_s: u64) -> Day {
     let paced: Vec<_> = flows.iter().filter_map(|flow| Some((*flow, flow.pace.every_s(settings)?))).collect();
     let meets =
         |releases: &u64| paced.iter().all(|(_, every_s)| (releases * release_s).is_multiple_of(*every_s));
-    let releases = (1..ESTIMATE_RELEASES_MAX).find(meets).unwrap_or(ESTIMATE_RELEASES_MAX);
+    let releases = (1..RELEASES_MAX).find(meets).unwrap_or(RELEASES_MAX);
     // Of more than can be written, every so-many-th series stands for all.
     let points = |(_, every_s): &(&Flow, u64)| (releases * release_s / every_s) as usize;
-    let stride = paced.iter().map(points).sum::<usize>().div_ceil(ESTIMATE_RECORDS_MAX).max(1);
+    let stride = paced.iter().map(points).sum::<usize>().div_ceil(RECORDS_MAX).max(1);
     let mut sum = Day::default();
     for release in 0..releases {
         let window = (release * release_s, (release + 1) * release_s);

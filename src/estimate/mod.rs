@@ -8,6 +8,7 @@
 //! Not counted: logs, and DogStatsD's distributions, events and service checks.
 
 pub mod day;
+pub mod json;
 pub mod queued;
 pub mod table;
 #[cfg(test)]
@@ -91,7 +92,7 @@ pub struct Absent {
 /// Everything that is sent, or not.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// What is sent; in order once [`Plan::settle`] has run.
+    /// What is sent, by source and name.
     pub flows: Vec<Flow>,
     /// What is not.
     pub absent: Vec<Absent>,
@@ -120,6 +121,11 @@ const OWN: &[Own] = &[
 ];
 
 impl Plan {
+    /// Nothing yet; of these plugins, of the agent and of applications there will be something.
+    pub fn new(plugins: impl Iterator<Item = &'static str>) -> Plan {
+        Plan { sources: plugins.chain([AGENT, APPLICATION]).collect(), ..Plan::default() }
+    }
+
     /// Takes the readings of a plugin; its rules are those of the settings.
     pub fn add_readings(&mut self, plugin: &'static Plugin, gauges: Vec<Gauge>, settings: &Settings) {
         let rules = settings.wrapper.rules();
@@ -173,7 +179,6 @@ impl Plan {
     /// Takes the agent's own metrics, as far as there are any. `has` says of what a name is about whether that is
     /// in use.
     pub fn add_own(&mut self, settings: &Settings, has: &dyn Fn(&str) -> bool) {
-        self.sources.push(AGENT);
         if !settings.send_self_metrics {
             return;
         }
@@ -202,28 +207,18 @@ impl Plan {
         }
     }
 
-    /// Takes a series; one that is there already has another value now.
+    /// Takes a series, in its place; one that is there already has another value now.
     pub fn add(&mut self, source: &'static str, series: Series, pace: Pace, doc: Option<&'static MetricDoc>) {
-        self.flows.push(Flow { source, latest: series.point.value, series, pace, doc });
-    }
-
-    /// Puts all in order, by source and name, and makes one of what is the same series.
-    pub fn settle(&mut self) {
-        let sources = std::mem::take(&mut self.sources);
-        let rank = |source: &str| sources.iter().position(|known| *known == source);
-        self.flows.sort_by(|a, b| {
-            let (x, y) = (&a.series, &b.series);
-            (rank(a.source), &x.name, x.kind, &x.tags).cmp(&(rank(b.source), &y.name, y.kind, &y.tags))
+        let rank = |source: &str| self.sources.iter().position(|known| *known == source);
+        let own = (rank(source), &series.name, series.kind, &series.tags);
+        let place = self.flows.binary_search_by(|flow| {
+            let Series { name, kind, tags, .. } = &flow.series;
+            (rank(flow.source), name, *kind, tags).cmp(&own)
         });
-        self.flows.dedup_by(|later, first| {
-            let is_same = (later.source, later.series.kind) == (first.source, first.series.kind)
-                && later.series.name == first.series.name
-                && later.series.tags == first.series.tags;
-            if is_same {
-                first.latest = later.latest;
-            }
-            is_same
-        });
-        self.sources = sources;
+        let latest = series.point.value;
+        match place {
+            Ok(at) => self.flows.iter_mut().skip(at).take(1).for_each(|flow| flow.latest = latest),
+            Err(at) => self.flows.insert(at, Flow { source, latest, series, pace, doc }),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! An [`Estimate`] as text for a person, and as JSON for a program.
+//! An [`Estimate`]: a plan reckoned up, as text for a person. For a program: [`super::json`].
 //!
 //! ```text
 //! SOURCE  METRIC                       TYPE   UNIT            SERIES  POINTS/DAY  TAGS
@@ -6,34 +6,34 @@
 //! agent   chouette.dropped             count                       0           0  reason:* (when something is dropped)
 //! ```
 
-use super::day::{AROUND_BYTES, Day, a_day};
+use super::day::{Day, NEW_CONNECTION_BYTES, a_day};
 use super::{AGENT, APPLICATION, Flow, Plan};
 use crate::agent::Settings;
-use crate::metric::{SortedMap, json};
+use crate::metric::SortedMap;
 
 /// A metric of a source.
-struct Row<'a> {
-    source: &'static str,
-    metric: &'a str,
-    kind: &'static str,
-    unit: &'static str,
-    series: usize,
-    points: f64,
+pub(super) struct Row<'a> {
+    pub source: &'static str,
+    pub metric: &'a str,
+    pub kind: &'static str,
+    pub unit: &'static str,
+    pub series: usize,
+    pub points: f64,
     /// `key:value` where all series have the same, else `key:*`.
-    tags: Vec<String>,
-    note: &'a str,
+    pub tags: Vec<String>,
+    pub note: &'a str,
 }
 
 /// A plan reckoned up.
 pub struct Estimate<'a> {
-    plan: &'a Plan,
-    settings: &'a Settings,
-    rows: Vec<Row<'a>>,
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    pub(super) rows: Vec<Row<'a>>,
     /// Each source, its series, and what a day would lack without it.
-    shares: Vec<(&'static str, usize, Day)>,
-    total: Day,
+    pub(super) shares: Vec<(&'static str, usize, Day)>,
+    pub(super) total: Day,
     /// Settings, and a day with them.
-    savings: Vec<(&'static str, Day)>,
+    pub(super) savings: Vec<(&'static str, Day)>,
 }
 
 const LONG_RELEASE_S: u32 = 300;
@@ -42,7 +42,7 @@ const FEW_DIGITS: u8 = 6;
 const SAVING_MIN: f64 = 0.03;
 
 impl<'a> Estimate<'a> {
-    /// Reckons up a settled plan. `now_s` is Unix seconds.
+    /// Reckons up a plan. `now_s` is Unix seconds.
     pub fn new(plan: &'a Plan, settings: &'a Settings, now_s: u64) -> Estimate<'a> {
         let all: Vec<&Flow> = plan.flows.iter().collect();
         let without =
@@ -123,12 +123,14 @@ impl<'a> Estimate<'a> {
         let Day { requests, body_bytes, wire_bytes, .. } = self.total;
         out.push_str(&format!(
             "\nOn the link: about {} a day, {} in 30 days, for {} requests: {} of compressed bodies, and {} for\n\
-             heads, answers, TLS and TCP over a connection that is kept. Each new connection adds a handshake.\n",
+             heads, answers, TLS and TCP over a connection that is kept. Where the intake closes it in between, each\n\
+             request costs {} more.\n",
             scaled(wire_bytes),
             scaled(wire_bytes * 30.0),
             whole(requests),
             scaled(body_bytes),
             scaled(wire_bytes - body_bytes),
+            scaled(NEW_CONNECTION_BYTES),
         ));
         for (setting, day) in &self.savings {
             let saved = wire_bytes - day.wire_bytes;
@@ -146,70 +148,9 @@ impl<'a> Estimate<'a> {
     }
 
     /// Tags of every series, and its host.
-    fn common(&self) -> Vec<String> {
+    pub(super) fn common(&self) -> Vec<String> {
         let host = self.settings.host.iter().map(|host| ["host:", host].concat());
         host.chain(self.settings.global_tags.iter().cloned()).collect()
-    }
-
-    /// One JSON object on one line.
-    pub fn json(&self) -> String {
-        let mut out = Json(String::new());
-        out.open('{');
-        let seconds = [
-            ("aggregate_interval_s", self.settings.aggregate_interval_s),
-            ("capture_interval_s", self.settings.capture_interval_s),
-            ("release_interval_s", self.settings.release_interval_s),
-        ];
-        seconds.iter().for_each(|(key, value)| out.number(key, f64::from(*value)));
-        out.texts("tags", &self.common());
-        out.key("metrics");
-        out.open('[');
-        for row in &self.rows {
-            out.open('{');
-            let texts = [
-                ("source", row.source),
-                ("metric", row.metric),
-                ("type", row.kind),
-                ("unit", row.unit),
-                ("note", row.note),
-            ];
-            texts.iter().for_each(|(key, text)| out.text(key, text));
-            out.texts("tags", &row.tags);
-            out.number("series", row.series as f64);
-            out.number("points_a_day", row.points);
-            out.close('}');
-        }
-        out.close(']');
-        out.key("sources");
-        out.open('[');
-        for (source, series, day) in &self.shares {
-            out.open('{');
-            out.text("source", source);
-            out.number("series", *series as f64);
-            out.number("points_a_day", day.points);
-            out.number("compressed_bytes_a_day", day.body_bytes);
-            out.close('}');
-        }
-        out.close(']');
-        out.key("all");
-        out.open('{');
-        out.number("series", self.plan.flows.len() as f64);
-        out.day(&self.total);
-        out.number("bytes_around_a_body", AROUND_BYTES);
-        out.close('}');
-        out.key("with");
-        out.open('[');
-        for (setting, day) in &self.savings {
-            out.open('{');
-            out.text("setting", setting);
-            out.day(day);
-            out.close('}');
-        }
-        out.close(']');
-        out.texts("notes", &self.plan.notes);
-        out.close('}');
-        out.0.push('\n');
-        out.0
     }
 }
 
@@ -299,7 +240,7 @@ fn align(lines: &[Vec<String>], right: std::ops::Range<usize>, out: &mut String)
 }
 
 /// The nearest integer.
-fn whole(value: f64) -> String {
+pub(super) fn whole(value: f64) -> String {
     (value.round() as i64).to_string()
 }
 
@@ -313,57 +254,4 @@ fn scaled(bytes: f64) -> String {
     let tenths = (value * 10.0).round() as i64;
     let (point, fraction) = (".", (tenths % 10).to_string());
     [&(tenths / 10).to_string(), point, &fraction, unit].concat()
-}
-
-/// JSON under way. Commas are set by what stands before.
-struct Json(String);
-
-impl Json {
-    fn comma(&mut self) {
-        if !self.0.is_empty() && !self.0.ends_with(['{', '[', ':']) {
-            self.0.push(',');
-        }
-    }
-
-    fn open(&mut self, bracket: char) {
-        self.comma();
-        self.0.push(bracket);
-    }
-
-    fn close(&mut self, bracket: char) {
-        self.0.push(bracket);
-    }
-
-    fn key(&mut self, key: &str) {
-        self.comma();
-        json::push_string(key, &mut self.0);
-        self.0.push(':');
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
-        json::push_string(text, &mut self.0);
-    }
-
-    fn texts(&mut self, key: &str, texts: &[String]) {
-        self.key(key);
-        self.open('[');
-        for text in texts {
-            self.comma();
-            json::push_string(text, &mut self.0);
-        }
-        self.close(']');
-    }
-
-    fn number(&mut self, key: &str, value: f64) {
-        self.key(key);
-        self.0.push_str(&whole(value));
-    }
-
-    fn day(&mut self, day: &Day) {
-        self.number("points_a_day", day.points);
-        self.number("requests_a_day", day.requests);
-        self.number("compressed_bytes_a_day", day.body_bytes);
-        self.number("wire_bytes_a_day", day.wire_bytes);
-    }
 }

@@ -9,7 +9,7 @@ use crate::agent::Settings;
 use crate::aggregate::rules::{Glob, Rename, Rule, Ruled, Rules};
 use crate::aggregate::{HistogramOptions, WRAPPERS};
 use crate::collect::plugin;
-use crate::limits::{ESTIMATE_RECORDS_MAX, ESTIMATE_RELEASES_MAX};
+use crate::limits::estimate::{RECORDS_MAX, RELEASES_MAX};
 use crate::metric::json::Reader;
 use crate::protocol::redis::Strings;
 
@@ -43,12 +43,10 @@ fn load(value: f64) -> Gauge {
 }
 
 fn plan(settings: &Settings) -> Plan {
-    let mut plan = Plan { sources: vec!["host"], ..Plan::default() };
+    let mut plan = Plan::new(["host"].into_iter());
     plan.add_readings(plugin("host").unwrap(), vec![load(0.25)], settings);
     plan.add_readings(plugin("host").unwrap(), vec![load(0.5)], settings);
     plan.add_own(settings, &|_| true);
-    plan.sources.push(APPLICATION);
-    plan.settle();
     plan
 }
 
@@ -84,7 +82,7 @@ fn points_and_requests_follow_the_intervals() {
 #[test]
 fn intervals_that_never_meet_are_followed_for_a_while() {
     let settings = settings(7, 101, 61);
-    assert!(7 * 101 > ESTIMATE_RELEASES_MAX);
+    const { assert!(7 * 101 > RELEASES_MAX) };
     let day = day(&plan(&settings), &settings);
     let points = 86_400.0 / 101.0 + 3.0 * 86_400.0 / 61.0;
     assert!(near(day.points, points, 0.02), "{day:?}, {points}");
@@ -93,13 +91,12 @@ fn intervals_that_never_meet_are_followed_for_a_while() {
 #[test]
 fn of_many_series_some_stand_for_all() {
     let settings = settings(10, 10, 60);
-    let count = ESTIMATE_RECORDS_MAX * 2;
-    let mut all = Plan { sources: vec!["host"], ..Plan::default() };
+    let count = RECORDS_MAX * 2;
+    let mut all = Plan::new(["host"].into_iter());
     for n in 0..count {
         let tags = Tags::from_strings(&[format!("n:{n}")]);
         all.add("host", Series::gauge("a", tags, Number::Int(n as i128), 0.0), Pace::Capture, None);
     }
-    all.settle();
     let day = day(&all, &settings);
     assert!(near(day.points, count as f64 * 8640.0, 0.01), "{day:?}");
     // 12 requests of 10,000 points at most in each release.
@@ -118,7 +115,6 @@ fn longer_releases_fewer_digits_and_fewer_series_cost_less() {
             None,
         );
     }
-    plan.settle();
     let estimate = Estimate::new(&plan, &settings, NOW_S);
     let text = estimate.text();
     for setting in ["RELEASE_INTERVAL=300", "VALUE_DIGITS=6", "SEND_SELF_METRICS=false"] {
@@ -140,12 +136,11 @@ fn rules_drop_and_rename_readings_and_drops_are_told() {
     let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
     settings.wrapper = Rc::new(Ruled::new(wrapper, Rc::new(Rules::new(vec![drops, renames]))));
     let host = plugin("host").unwrap();
-    let mut plan = Plan { sources: vec!["host"], ..Plan::default() };
+    let mut plan = Plan::new(["host"].into_iter());
     let memory = Gauge { name: "Chouette.host.memory.used", tags: Tags::none(), value: Number::Int(7) };
     plan.add_readings(host, vec![load(1.0), memory], &settings);
     plan.note_absent(host, &|doc| doc.group == "la" || doc.group == "ram", true, &settings);
     plan.add_own(&settings, &|_| false);
-    plan.settle();
     let sent: Vec<_> = plan.flows.iter().map(|flow| (flow.series.name.as_str(), flow.pace)).collect();
     let own = [telemetry::DISPATCHED_METRICS_BYTES, telemetry::DISPATCHED_METRICS_NUMBER];
     assert_eq!(sent[0], ("ram.used", Pace::Capture));
@@ -197,7 +192,6 @@ fn records_of_applications_become_the_series_they_will_be() {
         r#"{"metric":"app.v","points":[]}"#,
         "[]",
     ]));
-    plan.settle();
     let found: Vec<_> =
         plan.flows.iter().filter(|flow| flow.source == APPLICATION).map(|flow| &flow.series).collect();
     let names: Vec<_> = found.iter().map(|series| series.name.as_str()).collect();

@@ -9,8 +9,8 @@ use super::{clock, setup};
 use crate::agent::Settings;
 use crate::collect::{self, CollectError, MetricDoc, Plugin};
 use crate::config::{Config, Storage};
+use crate::estimate::Plan;
 use crate::estimate::table::Estimate;
-use crate::estimate::{APPLICATION, Plan};
 use crate::limits::{CHUNK_KEYS, RECORD_BYTES_MAX};
 use crate::protocol::redis::{Request, Strings};
 use crate::queue::{self, Queue, RAW_METRICS, WRAPPED_METRICS};
@@ -47,7 +47,8 @@ struct Seen {
 pub fn tell(config: &Config, seed: u64, as_json: bool) -> Result<Told, Box<dyn Error>> {
     let settings = setup::settings(config)?;
     let mut reader = setup::plugin_reader(config, seed)?;
-    let mut plan = Plan::default();
+    let plugins = config.collector_plugins.iter().filter_map(|name| collect::plugin(name));
+    let mut plan = Plan::new(plugins.map(|plugin| plugin.name));
     let mut seen = Vec::new();
     for within in WITHIN {
         let ends = clock::now().mono + BETWEEN;
@@ -58,7 +59,6 @@ pub fn tell(config: &Config, seed: u64, as_json: bool) -> Result<Told, Box<dyn E
     }
     let all_read = seen.iter().all(|seen| seen.gauges > 0 || seen.problem.is_none());
     for Seen { plugin, problem, .. } in seen {
-        plan.sources.push(plugin.name);
         plan.note_absent(plugin, &|doc| is_on(config, plugin, doc), problem.is_some(), &settings);
         plan.notes.extend(problem.map(|problem| [plugin.name, ": ", &problem.to_string()].concat()));
     }
@@ -67,9 +67,7 @@ pub fn tell(config: &Config, seed: u64, as_json: bool) -> Result<Told, Box<dyn E
         name if name.contains(".spool.") => config.storage == Storage::Embedded,
         _ => true,
     });
-    plan.sources.push(APPLICATION);
     look(&mut reader, config, &mut plan, &settings)?;
-    plan.settle();
     let estimate = Estimate::new(&plan, &settings, clock::now().wall_s as u64);
     Ok(Told { text: if as_json { estimate.json() } else { estimate.text() }, all_read })
 }
