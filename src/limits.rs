@@ -274,6 +274,7 @@ pub mod docker;
 pub mod dogstatsd;
 
 pub mod dramatiq;
+
 pub mod estimate;
 
 pub mod k8s;
