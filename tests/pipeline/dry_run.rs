@@ -9,7 +9,7 @@ use crate::support::{SOON, json, unix_now};
 use crate::{Bench, complaints, push_ones, run_until_ready};
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 const DRY_RUN: [&str; 2] = ["run", "--dry-run"];
