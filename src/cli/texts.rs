@@ -135,7 +135,7 @@ pub fn help_text() -> String {
 }
 
 /// One line for each command.
-fn usage_lines() -> Vec<String> {
+pub(super) fn usage_lines() -> Vec<String> {
     let command = |row: &CommandRow| {
         let word = if row.word == super::RUN { format!("[{}]", row.word) } else { row.word.to_owned() };
         let switches: String = row.switches.iter().map(|switch| format!(" [{switch}]")).collect();
