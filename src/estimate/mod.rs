@@ -24,11 +24,17 @@ pub const AGENT: &str = "agent";
 /// The source of what applications have measured.
 pub const APPLICATION: &str = "application";
 
+/// The group of metrics that the plugin `board` reads once an hour.
+const HOURLY_GROUP: &str = "wear";
+const HOUR_S: u32 = 3_600;
+
 /// When a series gets a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// With each reading of the plugins.
     Capture,
+    /// Once an hour, with a reading.
+    Hour,
     /// With each aggregation.
     Flush,
     /// With each release.
@@ -47,6 +53,7 @@ impl Pace {
         let flush_s = settings.aggregate_interval_s;
         let every_s = match self {
             Pace::Capture => settings.capture_interval_s,
+            Pace::Hour => settings.capture_interval_s.max(HOUR_S),
             Pace::Flush => flush_s,
             Pace::Release => settings.release_interval_s,
             Pace::Delivery => settings.release_interval_s.max(flush_s),
@@ -136,8 +143,10 @@ impl Plan {
                 Some(rules) => rules.reading(series),
                 None => Some(series),
             };
+            let is_hourly = doc.is_some_and(|doc| doc.group == HOURLY_GROUP);
+            let pace = if is_hourly { Pace::Hour } else { Pace::Capture };
             match ruled {
-                Some(series) => self.add(plugin.name, series, Pace::Capture, doc),
+                Some(series) => self.add(plugin.name, series, pace, doc),
                 None => self.tell_own(telemetry::DROPPED, "reason:rule", Pace::Told, settings),
             }
         }

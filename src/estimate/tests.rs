@@ -80,6 +80,23 @@ fn points_and_requests_follow_the_intervals() {
 }
 
 #[test]
+fn what_is_read_once_an_hour_counts_once_an_hour() {
+    static BOARD: Plugin = Plugin {
+        name: "board",
+        summary: "",
+        metrics: &[MetricDoc::new("wear", &["disk"], "percent", HOURLY_GROUP)],
+        build: |_| unreachable!(),
+    };
+    let settings = settings(10, 30, 60);
+    let mut plan = Plan::new(["board"].into_iter());
+    let wear = Gauge { name: "wear", tags: Tags::none(), value: Number::Int(1) };
+    plan.add_readings(&BOARD, vec![wear], &settings);
+    assert!(near(day(&plan, &settings).points, 24.0, 0.001));
+    let json = Estimate::new(&plan, &settings, NOW_S).json();
+    assert!(json.contains(r#""series":1,"points_a_day":24}"#), "{json}");
+}
+
+#[test]
 fn intervals_that_never_meet_are_followed_for_a_while() {
     let settings = settings(7, 101, 61);
     const { assert!(7 * 101 > RELEASES_MAX) };

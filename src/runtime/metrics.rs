@@ -92,7 +92,7 @@ fn is_on(config: &Config, plugin: &Plugin, doc: &MetricDoc) -> bool {
         "host" => config.host_metrics.iter().any(|word| word == doc.group),
         "tegrastats" => config.tegrastats_groups.iter().any(|group| group.word() == doc.group),
         "k8s" => config.k8s_groups.has(doc),
-        _ => true,
+        _ => doc.group == "always",
     }
 }
 
