@@ -126,7 +126,7 @@ fn look(
 fn first_values(reader: &mut PluginReader, queue: Queue) -> std::io::Result<Result<Strings, String>> {
     let mut request = Request::new();
     queue::key_chunk(&mut request, queue, 0, CHUNK_KEYS);
-    let answer = reader.ask_redis(request, LOOK_WITHIN)?;
+    let answer = reader.ask_redis_packed(request, LOOK_WITHIN)?;
     let listed =
         answer.and_then(|mut replies| queue::listed(&mut replies).map_err(|error| error.to_string()));
     let keys = match listed {
@@ -137,7 +137,7 @@ fn first_values(reader: &mut PluginReader, queue: Queue) -> std::io::Result<Resu
     let count = queue::fitting(keys.keys(), CHUNK_KEYS);
     let mut request = Request::new();
     queue::value_chunk(&mut request, queue, keys.keys().take(count), RECORD_BYTES_MAX);
-    let answer = reader.ask_redis(request, LOOK_WITHIN)?;
+    let answer = reader.ask_redis_packed(request, LOOK_WITHIN)?;
     Ok(answer.and_then(|mut replies| match queue::values_of(&mut replies, count) {
         Ok((values, _)) => Ok(values),
         Err(error) => Err(error.to_string()),

@@ -18,7 +18,7 @@ use super::redis_link::RedisLink;
 use super::{child, clock, tokens};
 use crate::agent::Event;
 use crate::collect::{CollectError, Collector, Gauge, Question, Reading, Reply};
-use crate::protocol::redis::{Replies, Request};
+use crate::protocol::redis::{Replies, Request, Value};
 
 const EVENTS_PER_TURN: usize = 64;
 
@@ -137,7 +137,23 @@ impl PluginReader {
     ///
     /// # Errors
     /// The poll itself fails.
-    pub fn ask_redis(&mut self, request: Request, within: Duration) -> io::Result<Result<Replies, String>> {
+    pub fn ask_redis(
+        &mut self,
+        request: Request,
+        within: Duration,
+    ) -> io::Result<Result<Vec<Value>, String>> {
+        Ok(self.ask_redis_packed(request, within)?.map(Replies::into_values))
+    }
+
+    /// The same for a request that has lists packed.
+    ///
+    /// # Errors
+    /// The poll itself fails.
+    pub fn ask_redis_packed(
+        &mut self,
+        request: Request,
+        within: Duration,
+    ) -> io::Result<Result<Replies, String>> {
         let ends = clock::now().mono + within;
         self.answer = None;
         self.submit(Asker::Caller, request);

@@ -93,7 +93,7 @@ fn all_plugins_are_read_at_once_and_one_that_hangs_costs_only_itself() {
     // The reader answers for other questions too, and what it has started ends with it.
     let mut request = Request::new();
     request.push(cmd("HLEN").arg("dramatiq:mail.msgs"));
-    assert_eq!(reader.ask_redis(request, AMPLE).unwrap(), Ok(vec![Value::Int(1)].into()));
+    assert_eq!(reader.ask_redis(request, AMPLE).unwrap(), Ok(vec![Value::Int(1)]));
     let pid = std::fs::read_to_string(dir.join("pid")).unwrap();
     let entry = Path::new("/proc").join(pid.trim());
     assert!(entry.exists());
