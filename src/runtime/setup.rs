@@ -147,6 +147,7 @@ fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
         host_groups,
         k8s,
         capture_interval_s: config.capture_interval_s,
+        board_groups: config.board_groups.clone(),
         tegrastats_groups: config.tegrastats_groups.clone(),
         tegrastats_path: config.tegrastats_path.clone(),
     };
