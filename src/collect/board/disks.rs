@@ -18,7 +18,7 @@
 //!
 //! Formats: <https://docs.kernel.org/block/stat.html>, <https://docs.kernel.org/driver-api/mmc/mmc-dev-attrs.html>
 
-use super::probe::{Probe, join};
+use super::probe::{Probe, join, label};
 use crate::collect::Gauge;
 use crate::collect::host::format::{FormatError, number};
 use crate::metric::{Number, Tags};
@@ -56,8 +56,9 @@ pub(super) fn traffic(probe: &mut Probe<'_>) {
             continue;
         };
         if let Some((read, written)) = probe.error.keep(&path, sectors(&text)) {
+            let tag = label(&disk, "");
             for (name, sectors) in [(READ, read), (WRITTEN, written)] {
-                probe.push_whole(name, Some(("disk:", &disk)), i128::from(sectors) * SECTOR_BYTES);
+                probe.push_whole(name, Some(("disk:", &tag)), i128::from(sectors) * SECTOR_BYTES);
             }
         }
     }
@@ -72,17 +73,17 @@ fn sectors(stat: &str) -> Result<(u64, u64), FormatError> {
 
 pub(super) fn wear(probe: &mut Probe<'_>) {
     for disk in disks(probe, "mmcblk") {
-        let (tag, device) = (["disk:", &disk].concat(), join(BLOCK, &disk, "device"));
+        let (name, device) = (label(&disk, ""), join(BLOCK, &disk, "device"));
         let levels = levels(probe, &[&device, "/life_time"].concat(), 2, LIFE_TIME_MAX);
         for (level, memory) in levels.into_iter().zip(["memory:a", "memory:b"]) {
             if level > 0 {
-                let tags = Tags::from_strings(&[&tag, memory]);
+                let tags = Tags::from_strings(&[&["disk:", &name].concat(), memory]);
                 probe.out.push(Gauge { name: WEAR, tags, value: Number::Int(i128::from(level) * 10) });
             }
         }
         for level in self::levels(probe, &[&device, "/pre_eol_info"].concat(), 1, PRE_EOL_MAX) {
             if level > 0 {
-                probe.push_whole(PRE_EOL, Some(("disk:", &disk)), level);
+                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level);
             }
         }
     }

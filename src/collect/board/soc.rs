@@ -120,7 +120,7 @@ pub(super) fn frequencies(probe: &mut Probe<'_>) {
             continue;
         }
         if let Some(kilohertz) = probe.whole(&path, 0..=KILOHERTZ_MAX) {
-            let policy = label(entry.trim_start_matches("policy"), &entry);
+            let policy = label(entry.strip_prefix("policy").unwrap_or_default(), &entry);
             probe.push_whole(FREQUENCY, Some(("policy:", &policy)), kilohertz * 1000);
         }
     }
