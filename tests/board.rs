@@ -174,7 +174,7 @@ fn ten_thousand_zones_cost_only_their_group() {
     // The processor's cooling devices would stand there, too.
     let too_large = "sys/class/thermal: file too large";
     assert_eq!(error, format!("{too_large}; {too_large}"));
-    assert!(LIST_NAMES_MAX < 10_000);
+    const { assert!(LIST_NAMES_MAX < 10_000) };
 }
 
 #[test]

@@ -76,13 +76,13 @@ fn may_hold_containers(group: &str) -> bool {
 fn read(probe: &mut Probe<'_>, group: &str, id: &str) {
     let tag = Some(("container:", id));
     if let Some(bytes) = probe.whole(&[group, "/memory.current"].concat(), 0..=i64::MAX) {
-        probe.push_whole(MEMORY, tag, bytes);
+        probe.push_whole(MEMORY, tag, bytes.into());
     }
     let path = [group, "/cpu.stat"].concat();
     if let Some(stat) = probe.text(&path)
         && let Some(usec) = probe.error.keep(&path, usage_usec(&stat))
     {
-        probe.push_whole(CPU, tag, usec);
+        probe.push_whole(CPU, tag, usec.into());
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn wear(probe: &mut Probe<'_>) {
         }
         for level in self::levels(probe, &[&device, "/pre_eol_info"].concat(), 1, PRE_EOL_MAX) {
             if level > 0 {
-                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level);
+                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level.into());
             }
         }
     }

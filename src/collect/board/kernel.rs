@@ -46,7 +46,7 @@ pub const CLOCK_ERROR: &str = "Chouette.board.clock.error";
 
 /// The error at which the kernel takes its clock for wrong, µs.
 const CLOCK_ERROR_US_MAX: u64 = 16_000_000;
-const NO_LEVEL: i32 = -256;
+const NO_LEVEL: i64 = -256;
 
 pub(super) fn pressure(probe: &mut Probe<'_>) {
     for resource in ["cpu", "io", "memory"] {
@@ -88,15 +88,15 @@ pub(super) fn wifi(probe: &mut Probe<'_>) {
         if let Some((quality, level)) = probe.error.keep(&path, link(columns)) {
             let tag = Some(("iface:", name.as_str()));
             if level < 0 && level > NO_LEVEL {
-                probe.push_whole(SIGNAL, tag, level);
+                probe.push_whole(SIGNAL, tag, level.into());
             }
-            probe.push_whole(QUALITY, tag, quality);
+            probe.push_whole(QUALITY, tag, quality.into());
         }
     }
 }
 
 /// Quality and level.
-fn link(columns: &str) -> Result<(u8, i32), FormatError> {
+fn link(columns: &str) -> Result<(u64, i64), FormatError> {
     // A dot follows what was measured since the last look.
     let mut words = columns.split_ascii_whitespace().map(|word| word.trim_end_matches('.'));
     Ok((number("link", words.nth(1))?, number("level", words.next())?))
@@ -107,7 +107,7 @@ pub(super) fn uptime(probe: &mut Probe<'_>) {
     if let Some(text) = probe.text(PATH) {
         let seconds: Result<u64, _> = number("uptime", text.split(['.', ' ']).next());
         if let Some(seconds) = probe.error.keep(PATH, seconds) {
-            probe.push_whole(UPTIME, None, seconds);
+            probe.push_whole(UPTIME, None, seconds.into());
         }
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn tasks(probe: &mut Probe<'_>) {
     if let Some(text) = probe.text(PATH) {
         let column = text.split_ascii_whitespace().nth(3).and_then(|word| word.split('/').nth(1));
         if let Some(tasks) = probe.error.keep(PATH, number::<u64>("number of tasks", column)) {
-            probe.push_whole(TASKS, None, tasks);
+            probe.push_whole(TASKS, None, tasks.into());
         }
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn clock(probe: &mut Probe<'_>, wants_error: bool) {
     };
     let is_synchronised = error_us < CLOCK_ERROR_US_MAX;
     if !wants_error {
-        probe.push_whole(SYNCHRONISED, None, is_synchronised);
+        probe.push_whole(SYNCHRONISED, None, is_synchronised.into());
     } else if is_synchronised {
         probe.push(CLOCK_ERROR, None, Number::Float(error_us as f64 / 1e6));
     }

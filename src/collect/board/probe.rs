@@ -70,8 +70,8 @@ impl Probe<'_> {
     }
 
     /// As [`Probe::push`], for a whole number.
-    pub fn push_whole(&mut self, name: &'static str, tag: Option<(&str, &str)>, value: impl Into<i128>) {
-        self.push(name, tag, Number::Int(value.into()));
+    pub fn push_whole(&mut self, name: &'static str, tag: Option<(&str, &str)>, value: i128) {
+        self.push(name, tag, Number::Int(value));
     }
 }
 

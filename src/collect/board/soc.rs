@@ -81,13 +81,13 @@ pub(super) fn throttled(probe: &mut Probe<'_>) {
     match monitor {
         Some(entry) => {
             if let Some(alarm) = probe.whole(&join(HWMON, &entry, "in0_lcrit_alarm"), 0..=1) {
-                probe.push_whole(UNDER_VOLTAGE, None, alarm);
+                probe.push_whole(UNDER_VOLTAGE, None, alarm.into());
             }
         }
         None => {
             if let Some(bits) = firmware_bits(probe) {
                 for (bit, name) in [(0, UNDER_VOLTAGE), (1, CAPPED), (3, TEMPERATURE_LIMIT)] {
-                    probe.push_whole(name, None, bits >> bit & 1);
+                    probe.push_whole(name, None, (bits >> bit & 1).into());
                 }
                 is_slowed = Some(bits & 1 << 2 != 0);
             }
@@ -102,7 +102,7 @@ pub(super) fn throttled(probe: &mut Probe<'_>) {
         }
     }
     if let Some(is_slowed) = is_slowed {
-        probe.push_whole(THROTTLED, None, is_slowed);
+        probe.push_whole(THROTTLED, None, is_slowed.into());
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn frequencies(probe: &mut Probe<'_>) {
         }
         if let Some(kilohertz) = probe.whole(&path, 0..=KILOHERTZ_MAX) {
             let policy = label(entry.strip_prefix("policy").unwrap_or_default(), &entry);
-            probe.push_whole(FREQUENCY, Some(("policy:", &policy)), kilohertz * 1000);
+            probe.push_whole(FREQUENCY, Some(("policy:", &policy)), i128::from(kilohertz) * 1000);
         }
     }
 }

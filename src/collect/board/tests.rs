@@ -1,6 +1,8 @@
 //! Each group by itself: what it reads, what it leaves out, and what costs what.
 
+#[cfg(test)]
 mod containers;
+#[cfg(test)]
 mod hostile;
 
 use super::*;
