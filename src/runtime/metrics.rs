@@ -90,6 +90,7 @@ fn take(reading: PluginReading, seen: &mut Vec<Seen>, plan: &mut Plan, settings:
 fn is_on(config: &Config, plugin: &Plugin, doc: &MetricDoc) -> bool {
     match plugin.name {
         "host" => config.host_metrics.iter().any(|word| word == doc.group),
+        "board" => config.board_groups.iter().any(|group| group.word() == doc.group),
         "tegrastats" => config.tegrastats_groups.iter().any(|group| group.word() == doc.group),
         "k8s" => config.k8s_groups.has(doc),
         _ => doc.group == "always",

@@ -164,6 +164,7 @@ fn collectors(config: &Config, capture_interval_s: u32) -> Result<Vec<Box<dyn Co
         host_groups,
         k8s,
         capture_interval_s,
+        board_groups: config.board_groups.clone(),
         tegrastats_groups: config.tegrastats_groups.clone(),
         tegrastats_path: config.tegrastats_path.clone(),
     };
