@@ -26,6 +26,7 @@
 //! | [`agent`] | what happens when: `(event, now)` → actions, without input or output |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
+//! | [`doctor`] | what the command of that name says: verdicts, lines, what to do |
 //! | [`telemetry`], [`limits`] | what the agent counts about itself; every bound there is |
 //!
 //! # The rules
@@ -46,6 +47,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod doctor;
 pub mod ingest;
 pub mod limits;
 pub mod metric;

@@ -271,6 +271,8 @@ pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
 
 pub mod docker;
 
+pub mod doctor;
+
 pub mod dogstatsd;
 
 pub mod dramatiq;

@@ -9,6 +9,7 @@
 pub mod child;
 pub mod clock;
 pub mod connection;
+pub mod doctor;
 pub mod dogstatsd;
 pub mod event_loop;
 pub mod host_root;

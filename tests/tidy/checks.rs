@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["ingest", "aggregate", "collect", "queue", "release", "protocol", "metric", "limits", "telemetry"],
     ),
     ("cli", &["config", "limits"]),
+    ("doctor", &["config", "queue", "protocol", "metric", "limits"]),
     (
         "agent",
         &[
@@ -59,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "agent",
             "config",
+            "doctor",
             "ingest",
             "aggregate",
             "collect",
