@@ -18,6 +18,7 @@ pub enum Trouble {
     CertificateExpired,
     CertificateNotYet,
     CertificateIssuer,
+    CertificateSelf,
     CertificateName,
     CertificateSoon,
     TlsOther,
@@ -54,6 +55,7 @@ pub enum Trouble {
     KubeletDenied,
     KubeletToken,
     KubeletAway,
+    DramatiqRights,
     PluginOther,
     DogstatsdTaken,
     DogstatsdDenied,
@@ -119,6 +121,11 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         Trouble::CertificateIssuer,
         "A server of your own, or a proxy that looks inside? Put the certificate of the authority that signs for it into \
          a PEM file and name that in SSL_CERT_FILE.",
+    ),
+    (
+        Trouble::CertificateSelf,
+        "The server shows the certificate of an authority as its own, as openssl req -x509 makes it. Have it sign one \
+         for the server (basicConstraints CA:FALSE), and name that of the authority in SSL_CERT_FILE.",
     ),
     (
         Trouble::CertificateName,
@@ -221,6 +228,7 @@ pub static ADVICE: &[(Trouble, &str)] = &[
     ),
     (Trouble::KubeletToken, "Name a file with nothing but the token in K8S_TOKEN_PATH; in a pod it is /var/run/secrets/kubernetes.io/serviceaccount/token."),
     (Trouble::KubeletAway, "Set K8S_STATS_SERVICE_IP to the node's own address (status.hostIP in a manifest); K8S_CA_PATH must be the authority of its certificate."),
+    (Trouble::DramatiqRights, "Let the agent's user of Redis read the queues of Dramatiq: ACL SETUSER USER ~dramatiq:* +scan +hlen."),
     (Trouble::PluginOther, "The agent goes on without what could not be read, and tries again each CAPTURE_INTERVAL."),
     (Trouble::DogstatsdTaken, "The agent does not start while another program has it. End that one, or set DOGSTATSD_PORT or DOGSTATSD_SOCKET to another."),
     (Trouble::DogstatsdDenied, "The agent does not start without it. Set DOGSTATSD_PORT to a port above 1023, DOGSTATSD_HOST to an address of this board, DOGSTATSD_SOCKET to a path in a directory the agent's user may write to."),

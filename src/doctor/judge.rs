@@ -112,7 +112,9 @@ pub fn plugin_problem(plugin: &str, problem: &str) -> Trouble {
         ("answered", Trouble::PluginOther),
         ("", Trouble::KubeletAway),
     ];
+    const DRAMATIQ: &[(&str, Trouble)] = &[("NOPERM", Trouble::DramatiqRights)];
     let rows = match plugin {
+        "dramatiq" => DRAMATIQ,
         "docker" => DOCKER,
         "tegrastats" => TEGRASTATS,
         "k8s" => K8S,

@@ -102,27 +102,32 @@ const TIME_COLUMNS: usize = 8;
 const INDENT: &str = "    ";
 
 impl Check {
-    /// The check as lines for a person: the first tells of it, the others what to do.
-    pub fn lines(&self, in_colour: bool) -> String {
+    /// The check as lines for a person: the first tells of it, the others what to do, where `with_advice`.
+    pub fn lines(&self, in_colour: bool, with_advice: bool) -> String {
         let (_, sign, colour) = self.verdict.signs();
         let (colour, end) = if in_colour && !colour.is_empty() { (colour, "\x1b[0m") } else { ("", "") };
         let time = self.took.map(time).unwrap_or_default();
         let (name, detail) = (&self.name, &self.detail);
         let mut out =
             format!("{colour}{sign}{end} {name:NAME_COLUMNS$} {time:>TIME_COLUMNS$}  {detail}\n");
-        for line in wrapped(&self.advice, HELP_COLUMNS - INDENT.len()) {
-            out.push_str(INDENT);
-            out.push_str(&line);
-            out.push('\n');
+        if with_advice {
+            for line in wrapped(&self.advice, HELP_COLUMNS - INDENT.len()) {
+                out.push_str(INDENT);
+                out.push_str(&line);
+                out.push('\n');
+            }
         }
         out
     }
 }
 
-/// `3 ms`, `1.2 s`.
+/// `<1 ms`, `3 ms`, `1.2 s`.
 fn time(took: Duration) -> String {
-    let ms = took.as_millis();
-    if ms < 1_000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) }
+    match took.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms @ 1..1_000 => format!("{ms} ms"),
+        ms => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+    }
 }
 
 /// Whether nothing is broken. What is skipped is so because of something else, and a warning breaks nothing.
@@ -195,13 +200,14 @@ mod tests {
 
     #[test]
     fn a_check_is_a_line_and_what_to_do_stands_below() {
-        let plain = check(Verdict::Good, Some(12), "").lines(false);
+        let plain = check(Verdict::Good, Some(12), "").lines(false, true);
         assert_eq!(plain, "✓ clock                     12 ms  \"2 s\" ahead\n");
-        let bad = check(Verdict::Bad, Some(1_260), &"word ".repeat(30)).lines(true);
+        let bad = check(Verdict::Bad, Some(1_260), &"word ".repeat(30)).lines(true, true);
         assert!(bad.starts_with("\x1b[31m✗\x1b[0m clock                     1.2 s  "), "{bad:?}");
         assert_eq!(bad.lines().count(), 3);
         assert!(bad.lines().skip(1).all(|line| line.starts_with("    word") && line.len() <= HELP_COLUMNS));
-        assert_eq!(check(Verdict::Skipped, None, "").lines(true).chars().next(), Some('-'));
+        let skipped = check(Verdict::Skipped, None, "a").lines(true, false);
+        assert!(skipped.starts_with("- clock ") && skipped.lines().count() == 1, "{skipped:?}");
     }
 
     #[test]

@@ -290,6 +290,7 @@ fn distrust(error: &CertificateError) -> (String, Trouble) {
             ("certificate from an authority that is not known".to_owned(), Trouble::CertificateIssuer)
         }
         CertificateError::NotValidForNameContext { .. } => (error.to_string(), Trouble::CertificateName),
-        _ => (format!("certificate refused: {error}"), Trouble::TlsOther),
+        CertificateError::Other(_) => (format!("certificate refused: {error}"), Trouble::CertificateSelf),
+        _ => (format!("certificate refused: {error}"), Trouble::CertificateIssuer),
     }
 }

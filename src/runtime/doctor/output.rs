@@ -63,7 +63,9 @@ impl Output {
         let took = took.filter(|_| verdict != Verdict::Skipped);
         let check = Check { name, verdict, took, detail, advice };
         if !self.as_json {
-            print(&check.lines(self.in_colour));
+            // What was said of one is not said again of the next.
+            let is_new = self.checks.iter().all(|other| other.advice != check.advice);
+            print(&check.lines(self.in_colour, is_new));
         }
         self.checks.push(check);
     }

@@ -10,13 +10,19 @@ use crate::doctor::redis::{disk, lacking, memory, queue, rights, role, text, ver
 use crate::doctor::{Finding, Trouble, judge};
 use crate::limits::doctor::{CHECK_S, WAITING_INTERVALS};
 use crate::protocol::redis::{Request, Value, cmd};
-use crate::queue::look;
-use crate::queue::{CLAIMED_METRICS, Queue, QueueError, RAW_METRICS};
+use crate::queue::{CLAIMED_METRICS, Queue, QueueError, RAW_METRICS, look};
 use crate::runtime::clock;
 use crate::runtime::reading::PluginReader;
 
-/// What is asked beyond the log-in.
-const NAMES: [&str; 5] = ["redis memory", "redis disk", "redis role", "redis rights", "queues"];
+/// What Redis tells of itself, and what is asked then.
+const TOLD: [&str; 3] = ["redis memory", "redis disk", "redis role"];
+const ASKED: [&str; 3] = ["redis rights", "agent", "queues"];
+
+/// Queues that are told of even where they are empty.
+const ALWAYS: [&str; 3] = ["raw", "metrics", "logs"];
+
+/// Seconds on top of the intervals after which what waits should be gone: a flush or a release takes its time.
+const GRACE_S: (f64, f64) = (10.0, 60.0);
 
 type Answer = Result<Vec<Value>, String>;
 
@@ -27,54 +33,60 @@ impl Doctor {
         reader: &mut PluginReader,
         is_open: bool,
     ) -> io::Result<()> {
-        let mut questions = Request::new();
-        questions.push(&cmd("INFO")).push(cmd("CONFIG").arg("GET").arg("save"));
-        self.output.begin("redis");
-        let answer = match is_open {
-            true => ask(reader, questions)?,
-            false => Err(String::new()),
-        };
         let user = config.redis.username.as_deref().unwrap_or("default");
-        let found = match &answer {
-            Ok(replies) => {
-                let info = text(replies.first()).unwrap_or_default();
-                Finding::good(self.foreign(format!("logged in, {}", version(&info))))
-            }
-            Err(_) if !is_open => Finding::skipped("no connection"),
-            Err(reason) => self.refusal(reason, user),
+        let why = match is_open {
+            true => "not logged in",
+            false => "no connection",
         };
-        self.output.end(found);
-        let Ok(replies) = answer else {
-            NAMES.iter().for_each(|name| self.output.skip(*name, "not logged in"));
+        let told = match is_open {
+            true => self.log_in(reader, user)?,
+            false => {
+                self.output.skip("redis", why);
+                None
+            }
+        };
+        let Some(replies) = told else {
+            TOLD.iter().chain(&ASKED).for_each(|name| self.output.skip(*name, why));
             return Ok(());
         };
         self.told_of_itself(&replies);
-        self.rights(reader, user)?;
-        self.lease(reader)?;
-        let raw_s_max = f64::from(config.aggregate_interval_s) * WAITING_INTERVALS + 10.0;
-        let sent_s_max = f64::from(config.release_interval_s) * WAITING_INTERVALS + 60.0;
-        self.queue(reader, "raw", RAW_METRICS, raw_s_max, Trouble::QueueRaw)?;
-        self.queue(reader, "claimed", CLAIMED_METRICS, raw_s_max, Trouble::QueueRaw)?;
-        for stream in Stream::ALL {
-            self.queue(reader, stream.name(), stream.queue(), sent_s_max, Trouble::QueueUnsent)?;
-        }
+        // Whoever waited in vain does not wait again.
+        let _ = self.rights(reader, user)? && self.lease(reader)? && self.queues(config, reader)?;
         Ok(())
     }
 
-    fn refusal(&self, reason: &str, user: &str) -> Finding {
+    fn log_in(&mut self, reader: &mut PluginReader, user: &str) -> io::Result<Option<Vec<Value>>> {
+        self.output.begin("redis");
+        let mut questions = Request::new();
+        questions.push(&cmd("INFO")).push(cmd("CONFIG").arg("GET").arg("save"));
+        match ask(reader, questions)? {
+            Ok(replies) => {
+                let info = text(replies.first()).unwrap_or_default();
+                self.output.end(Finding::good(self.foreign(format!("logged in, {}", version(&info)))));
+                Ok(Some(replies))
+            }
+            Err(reason) => {
+                self.refused(&reason, user);
+                Ok(None)
+            }
+        }
+    }
+
+    /// There was no reply: the connection is lost, or silent. Nothing more is asked.
+    fn refused(&mut self, reason: &str, user: &str) -> bool {
         let detail = self.foreign(reason);
-        match judge::redis_failure(reason) {
+        self.output.end(match judge::redis_failure(reason) {
             Trouble::RedisRights => lacking(detail, user),
             trouble => Finding::bad(detail, trouble),
-        }
+        });
+        false
     }
 
     fn told_of_itself(&mut self, replies: &[Value]) {
         let Some(info) = text(replies.first()) else {
-            let denied = Finding::warning("INFO is denied", Trouble::RedisInfo);
-            self.output.tell(NAMES[0].to_owned(), None, denied);
-            self.output.skip(NAMES[1], "INFO is denied");
-            self.output.skip(NAMES[2], "INFO is denied");
+            let [first, others @ ..] = TOLD;
+            self.output.tell(first.to_owned(), None, Finding::warning("INFO is denied", Trouble::RedisInfo));
+            others.iter().for_each(|name| self.output.skip(*name, "INFO is denied"));
             return;
         };
         let save = match replies.get(1) {
@@ -82,14 +94,14 @@ impl Doctor {
             _ => None,
         };
         let found = [memory(&info), disk(&info, save.as_deref()), role(&info)];
-        for (name, mut found) in NAMES.iter().zip(found) {
+        for (name, mut found) in TOLD.iter().zip(found) {
             found.detail = self.foreign(found.detail);
             self.output.tell((*name).to_owned(), None, found);
         }
     }
 
-    fn rights(&mut self, reader: &mut PluginReader, user: &str) -> io::Result<()> {
-        self.output.begin(NAMES[3]);
+    fn rights(&mut self, reader: &mut PluginReader, user: &str) -> io::Result<bool> {
+        self.output.begin(ASKED[0]);
         let [begins, queues] = look::rights();
         let mut answer = ask(reader, begins)?;
         if let Ok(begun) = &mut answer
@@ -100,28 +112,43 @@ impl Doctor {
                 Err(reason) => answer = Err(reason),
             }
         }
-        let found = match answer {
-            Ok(replies) => rights(&look::refused(&replies), user),
-            Err(reason) => self.refusal(&reason, user),
-        };
-        self.output.end(found);
-        Ok(())
+        Ok(match answer {
+            Ok(replies) => {
+                self.output.end(rights(&look::refused(&replies), user));
+                true
+            }
+            Err(reason) => self.refused(&reason, user),
+        })
     }
 
-    fn lease(&mut self, reader: &mut PluginReader) -> io::Result<()> {
-        self.output.begin("agent");
+    fn lease(&mut self, reader: &mut PluginReader) -> io::Result<bool> {
+        self.output.begin(ASKED[1]);
         let answer = ask(reader, look::look_at_lease())?;
         let found = match answer.map(|replies| look::holder(&replies)) {
             Ok(Ok(Some((name, lasts_s)))) => {
                 self.agent_runs = true;
-                Finding::good(format!("{} is at work here (lease for {lasts_s} s more)", self.foreign(name)))
+                Finding::good(format!("{} is at work here, with a lease for {lasts_s} s", self.foreign(name)))
             }
             Ok(Ok(None)) => Finding::good("none is at work on this Redis"),
-            Ok(Err(error)) => Finding::bad(self.foreign(error), Trouble::QueueType),
-            Err(reason) => self.refusal(&reason, ""),
+            Ok(Err(error)) => self.unreadable(&error),
+            Err(reason) => return Ok(self.refused(&reason, "")),
         };
         self.output.end(found);
-        Ok(())
+        Ok(true)
+    }
+
+    fn queues(&mut self, config: &Config, reader: &mut PluginReader) -> io::Result<bool> {
+        let after = |interval_s: u32, grace_s| f64::from(interval_s) * WAITING_INTERVALS + grace_s;
+        let raw = (after(config.aggregate_interval_s, GRACE_S.0), Trouble::QueueRaw);
+        let unsent = (after(config.release_interval_s, GRACE_S.1), Trouble::QueueUnsent);
+        let streams = Stream::ALL.map(|stream| (stream.name(), stream.queue(), unsent));
+        let raw = [("raw", RAW_METRICS, raw), ("claimed", CLAIMED_METRICS, raw)];
+        for (name, queue, waits) in raw.into_iter().chain(streams) {
+            if !self.queue(reader, name, queue, waits)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn queue(
@@ -129,28 +156,31 @@ impl Doctor {
         reader: &mut PluginReader,
         name: &str,
         of: Queue,
-        waits_s_max: f64,
-        trouble: Trouble,
-    ) -> io::Result<()> {
+        (waits_s_max, trouble): (f64, Trouble),
+    ) -> io::Result<bool> {
         self.output.begin(format!("queue {name}"));
         let answer = ask(reader, look::look(of))?;
-        let held = match answer.map(|replies| look::held(&replies, of)) {
-            Ok(Ok(held)) => held,
-            Ok(Err(error)) => {
-                let is_type = matches!(&error, QueueError::Refused(words) if words.starts_with("WRONGTYPE"));
-                let trouble = if is_type { Trouble::QueueType } else { Trouble::RedisRights };
-                let found = Finding::bad(self.foreign(error), trouble);
-                self.output.end(found);
-                return Ok(());
+        let found = match answer.map(|replies| look::held(&replies, of)) {
+            // Most have no use for these: an empty one is passed over.
+            Ok(Ok(held)) if held.records == 0 && !ALWAYS.contains(&name) => {
+                self.output.give_up();
+                return Ok(true);
             }
-            Err(reason) => {
-                let found = self.refusal(&reason, "");
-                self.output.end(found);
-                return Ok(());
-            }
+            Ok(Ok(held)) => queue(held, clock::now().wall_s, waits_s_max, trouble),
+            Ok(Err(error)) => self.unreadable(&error),
+            Err(reason) => return Ok(self.refused(&reason, "")),
         };
-        self.output.end(queue(held, clock::now().wall_s, waits_s_max, trouble));
-        Ok(())
+        self.output.end(found);
+        Ok(true)
+    }
+
+    /// A refusal that is told of among the rights, too, or a key that is no queue.
+    fn unreadable(&self, error: &QueueError) -> Finding {
+        let text = error.to_string();
+        match judge::redis_failure(&text) {
+            Trouble::QueueType => Finding::bad(self.foreign(text), Trouble::QueueType),
+            _ => Finding::skipped(&self.foreign(text)),
+        }
     }
 }
 
