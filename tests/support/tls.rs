@@ -51,6 +51,20 @@ impl Pki {
         serving(&leaf, &key)
     }
 
+    /// A server with another certificate: for the usual names, valid between these days (year, month, day).
+    pub fn server_between(&self, from: (i32, u8, u8), until: (i32, u8, u8)) -> Arc<ServerConfig> {
+        let (leaf, key) = leaf_between(&self.issuer, &NAMES, from, until);
+        serving(&leaf, &key)
+    }
+
+    /// A server that shows the certificate of an authority as its own, which it has signed itself.
+    pub fn authority_as_server() -> Arc<ServerConfig> {
+        let mut ca = CertificateParams::new(NAMES.map(String::from).to_vec()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        serving(&ca.self_signed(&key).unwrap(), &key)
+    }
+
     /// What `SSL_CERT_FILE` names.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.join("ca.pem")
@@ -77,10 +91,20 @@ fn named(common_name: &str) -> DistinguishedName {
 }
 
 fn leaf(issuer: &Issuer<'_, KeyPair>, names: &[&str], until_year: i32) -> (Certificate, KeyPair) {
+    leaf_between(issuer, names, (1975, 1, 1), (until_year, 1, 1))
+}
+
+fn leaf_between(
+    issuer: &Issuer<'_, KeyPair>,
+    names: &[&str],
+    from: (i32, u8, u8),
+    until: (i32, u8, u8),
+) -> (Certificate, KeyPair) {
     let mut leaf =
         CertificateParams::new(names.iter().copied().map(String::from).collect::<Vec<_>>()).unwrap();
     leaf.distinguished_name = named("localhost");
-    leaf.not_after = date_time_ymd(until_year, 1, 1);
+    leaf.not_before = date_time_ymd(from.0, from.1, from.2);
+    leaf.not_after = date_time_ymd(until.0, until.1, until.2);
     let key = KeyPair::generate().unwrap();
     (leaf.signed_by(&key, issuer).unwrap(), key)
 }
