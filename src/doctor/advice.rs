@@ -85,7 +85,10 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         Trouble::NameServer,
         "No name server answers. Is the network up? /etc/resolv.conf names the servers that are asked.",
     ),
-    (Trouble::NoResolver, "The agent starts itself again to look up names, and needs /proc and /dev/null for that. Mount them."),
+    (
+        Trouble::NoResolver,
+        "The agent starts itself again to look up names, and needs /proc and /dev/null for that. Mount them.",
+    ),
     (
         Trouble::Refused,
         "Nothing listens at that port. Is the server started, and are host and port right? In a container, localhost is \
@@ -101,7 +104,10 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         "There is no such socket. Is the server started, and is the path right? Into a container, mount the directory \
          of the socket.",
     ),
-    (Trouble::SocketDenied, "Let the agent's user write to that socket, as a member of its group for example."),
+    (
+        Trouble::SocketDenied,
+        "Let the agent's user write to that socket, as a member of its group for example.",
+    ),
     (
         Trouble::ProxyCredentials,
         "Write user and password into HTTPS_PROXY: http://user:password@host:port, with % escapes for @ : / and %.",
@@ -110,13 +116,19 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         Trouble::ProxyRefuses,
         "Have the proxy allow CONNECT to this host and port, or name the host in NO_PROXY where it is reached without.",
     ),
-    (Trouble::ProxySilent, "What listens there is no HTTP proxy, or one that hangs. HTTPS_PROXY names it: are host and port right?"),
+    (
+        Trouble::ProxySilent,
+        "What listens there is no HTTP proxy, or one that hangs. HTTPS_PROXY names it: are host and port right?",
+    ),
     (
         Trouble::CertificateExpired,
         "Is this board's clock right? Then the certificate is too old, and whoever runs the server, or the proxy that \
          looks inside, has to renew it.",
     ),
-    (Trouble::CertificateNotYet, "This board's clock is behind, most likely: set it, and keep it right with NTP (timedatectl set-ntp true)."),
+    (
+        Trouble::CertificateNotYet,
+        "This board's clock is behind, most likely: set it, and keep it right with NTP (timedatectl set-ntp true).",
+    ),
     (
         Trouble::CertificateIssuer,
         "A server of your own, or a proxy that looks inside? Put the certificate of the authority that signs for it into \
@@ -131,7 +143,10 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         Trouble::CertificateName,
         "The certificate is for other names. Use one of these in the address, or have the certificate made for this name.",
     ),
-    (Trouble::CertificateSoon, "Have the certificate renewed before it ends: from then on nothing is delivered."),
+    (
+        Trouble::CertificateSoon,
+        "Have the certificate renewed before it ends: from then on nothing is delivered.",
+    ),
     (
         Trouble::TlsOther,
         "Does that port speak TLS? A server without it needs an address with http:// (redis:// for Redis). It must know \
@@ -144,14 +159,23 @@ pub static ADVICE: &[(Trouble, &str)] = &[
          being datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, datadoghq.eu, ap1.datadoghq.com, \
          ap2.datadoghq.com or ddog-gov.com. What is collected meanwhile is kept.",
     ),
-    (Trouble::Redirected, "The server sends clients elsewhere, and the agent does not follow. Set DATADOG_URL to the address that is meant."),
-    (Trouble::ServerTrouble, "The server has trouble, or sees too many requests. What is collected is kept and sent later; try again."),
+    (
+        Trouble::Redirected,
+        "The server sends clients elsewhere, and the agent does not follow. Set DATADOG_URL to the address that is meant.",
+    ),
+    (
+        Trouble::ServerTrouble,
+        "The server has trouble, or sees too many requests. What is collected is kept and sent later; try again.",
+    ),
     (
         Trouble::NoAnswer,
         "Something accepts connections there, but does not answer as a web server does. Does DATADOG_URL name the right \
          host, port and scheme (http or https)?",
     ),
-    (Trouble::ClockOff, "Let the clock be kept right: timedatectl set-ntp true, or an NTP server in the local network."),
+    (
+        Trouble::ClockOff,
+        "Let the clock be kept right: timedatectl set-ntp true, or an NTP server in the local network.",
+    ),
     (
         Trouble::ClockWrong,
         "Datadog drops points more than 10 minutes ahead, and stores those more than an hour behind only where Historical \
@@ -164,10 +188,22 @@ pub static ADVICE: &[(Trouble, &str)] = &[
     ),
     (Trouble::RedisRights, "Give the agent's user what it needs:"),
     (Trouble::RedisLoading, "Redis reads its data from the disk. Wait until it has; the agent does, too."),
-    (Trouble::RedisStrange, "What listens there is no Redis. Are REDIS_HOST and REDIS_PORT right, and is REDIS_URL rediss:// where it wants TLS?"),
-    (Trouble::RedisSilent, "Something accepts connections there and says nothing. Does Redis hang, or does it want TLS (rediss://)?"),
-    (Trouble::RedisOld, "The agent needs Redis 4.0 or later, or Valkey, with these commands under their own names (rename-command)."),
-    (Trouble::RedisInfo, "Memory policy, persistence and role could not be seen; the agent works without. To see them here: ACL SETUSER USER +info"),
+    (
+        Trouble::RedisStrange,
+        "What listens there is no Redis. Are REDIS_HOST and REDIS_PORT right, and is REDIS_URL rediss:// where it wants TLS?",
+    ),
+    (
+        Trouble::RedisSilent,
+        "Something accepts connections there and says nothing. Does Redis hang, or does it want TLS (rediss://)?",
+    ),
+    (
+        Trouble::RedisOld,
+        "The agent needs Redis 4.0 or later, or Valkey, with these commands under their own names (rename-command).",
+    ),
+    (
+        Trouble::RedisInfo,
+        "Memory policy, persistence and role could not be seen; the agent works without. To see them here: ACL SETUSER USER +info",
+    ),
     (
         Trouble::RedisPolicy,
         "When its memory is full, this Redis drops keys, and with them what was not sent yet. redis-cli CONFIG SET \
@@ -179,8 +215,14 @@ pub static ADVICE: &[(Trouble, &str)] = &[
          appendonly yes, or, with less wear, save \"300 1\"; and the same in redis.conf.",
     ),
     (Trouble::RedisReplica, "A replica takes no writes. Set REDIS_HOST or REDIS_URL to its master."),
-    (Trouble::RedisFull, "Raise maxmemory. The agent frees memory as it sends; applications cannot store metrics meanwhile."),
-    (Trouble::RedisDisk, "Redis cannot write to its disk and refuses writes. Is the disk full, or worn out? Its log says more."),
+    (
+        Trouble::RedisFull,
+        "Raise maxmemory. The agent frees memory as it sends; applications cannot store metrics meanwhile.",
+    ),
+    (
+        Trouble::RedisDisk,
+        "Redis cannot write to its disk and refuses writes. Is the disk full, or worn out? Its log says more.",
+    ),
     (
         Trouble::QueueRaw,
         "Nobody takes what applications write. Is an agent started (systemctl status chouette-iot), with this Redis and \
@@ -191,16 +233,28 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         "Nobody sends it. Is an agent started (systemctl status chouette-iot)? Then it is held back by what is told \
          above, or by a back-off; its log tells which.",
     ),
-    (Trouble::QueueType, "Another program uses this key for something else. Give the agent a database of its own (REDIS_DB)."),
+    (
+        Trouble::QueueType,
+        "Another program uses this key for something else. Give the agent a database of its own (REDIS_DB).",
+    ),
     (
         Trouble::SpoolDenied,
         "Let the agent's user write there (chown, chmod 700), or set SPOOL_PATH to a directory of its own. Until then the \
          queue is in memory alone.",
     ),
-    (Trouble::SpoolReadOnly, "Set SPOOL_PATH to a disk that can be written to, or mount one there. Until then the queue is in memory alone."),
+    (
+        Trouble::SpoolReadOnly,
+        "Set SPOOL_PATH to a disk that can be written to, or mount one there. Until then the queue is in memory alone.",
+    ),
     (Trouble::SpoolPath, "Set SPOOL_PATH to a directory, one that only the agent uses."),
-    (Trouble::SpoolOwner, "Start the agent as the user the directory belongs to, or give it the directory: chown -R USER."),
-    (Trouble::SpoolSmall, "Make room, or lower SPOOL_DISK_MAX: a tenth of the disk stays free. What finds no room on the disk stays in memory."),
+    (
+        Trouble::SpoolOwner,
+        "Start the agent as the user the directory belongs to, or give it the directory: chown -R USER.",
+    ),
+    (
+        Trouble::SpoolSmall,
+        "Make room, or lower SPOOL_DISK_MAX: a tenth of the disk stays free. What finds no room on the disk stays in memory.",
+    ),
     (
         Trouble::DockerDenied,
         "Make the agent's user a member of the group of that socket (usermod -aG docker USER; SupplementaryGroups=docker \
@@ -226,13 +280,34 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         "The kubelet does not let the agent in: 401 means it does not know who asks (K8S_TOKEN_PATH, or K8S_CERT_PATH and \
          K8S_KEY_PATH), 403 that the role of its service account lacks get on nodes/stats.",
     ),
-    (Trouble::KubeletToken, "Name a file with nothing but the token in K8S_TOKEN_PATH; in a pod it is /var/run/secrets/kubernetes.io/serviceaccount/token."),
-    (Trouble::KubeletAway, "Set K8S_STATS_SERVICE_IP to the node's own address (status.hostIP in a manifest); K8S_CA_PATH must be the authority of its certificate."),
-    (Trouble::DramatiqRights, "Let the agent's user of Redis read the queues of Dramatiq: ACL SETUSER USER ~dramatiq:* +scan +hlen."),
-    (Trouble::PluginOther, "The agent goes on without what could not be read, and tries again each CAPTURE_INTERVAL."),
-    (Trouble::DogstatsdTaken, "The agent does not start while another program has it. End that one, or set DOGSTATSD_PORT or DOGSTATSD_SOCKET to another."),
-    (Trouble::DogstatsdDenied, "The agent does not start without it. Set DOGSTATSD_PORT to a port above 1023, DOGSTATSD_HOST to an address of this board, DOGSTATSD_SOCKET to a path in a directory the agent's user may write to."),
-    (Trouble::OpenFiles, "Raise it where the agent is started: LimitNOFILE=1024 in its unit, ulimit -n 1024 in a shell."),
+    (
+        Trouble::KubeletToken,
+        "Name a file with nothing but the token in K8S_TOKEN_PATH; in a pod it is /var/run/secrets/kubernetes.io/serviceaccount/token.",
+    ),
+    (
+        Trouble::KubeletAway,
+        "Set K8S_STATS_SERVICE_IP to the node's own address (status.hostIP in a manifest); K8S_CA_PATH must be the authority of its certificate.",
+    ),
+    (
+        Trouble::DramatiqRights,
+        "Let the agent's user of Redis read the queues of Dramatiq: ACL SETUSER USER ~dramatiq:* +scan +hlen.",
+    ),
+    (
+        Trouble::PluginOther,
+        "The agent goes on without what could not be read, and tries again each CAPTURE_INTERVAL.",
+    ),
+    (
+        Trouble::DogstatsdTaken,
+        "The agent does not start while another program has it. End that one, or set DOGSTATSD_PORT or DOGSTATSD_SOCKET to another.",
+    ),
+    (
+        Trouble::DogstatsdDenied,
+        "The agent does not start without it. Set DOGSTATSD_PORT to a port above 1023, DOGSTATSD_HOST to an address of this board, DOGSTATSD_SOCKET to a path in a directory the agent's user may write to.",
+    ),
+    (
+        Trouble::OpenFiles,
+        "Raise it where the agent is started: LimitNOFILE=1024 in its unit, ulimit -n 1024 in a shell.",
+    ),
 ];
 
 #[cfg(test)]

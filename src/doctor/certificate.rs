@@ -138,10 +138,14 @@ mod tests {
 
     #[test]
     fn issuer_and_dates_are_read() {
-        let der = certificate(&[(DnType::OrganizationName, "Org"), (DnType::CommonName, "Käse CA")], 2024, 2031);
+        let der =
+            certificate(&[(DnType::OrganizationName, "Org"), (DnType::CommonName, "Käse CA")], 2024, 2031);
         let found = facts(&der).unwrap();
         assert_eq!(found.issuer.as_deref(), Some("Käse CA"));
-        assert_eq!((date(found.not_before_s), date(found.not_after_s)), ("2024-02-28".into(), "2031-07-04".into()));
+        assert_eq!(
+            (date(found.not_before_s), date(found.not_after_s)),
+            ("2024-02-28".into(), "2031-07-04".into())
+        );
         let der = certificate(&[(DnType::CountryName, "AT"), (DnType::OrganizationName, "Org")], 1965, 2150);
         let found = facts(&der).unwrap();
         assert_eq!((found.issuer.as_deref(), found.not_before_s), (Some("Org"), 0));
@@ -162,7 +166,14 @@ mod tests {
             }
             changed[at] = der[at];
         }
-        for der in [&b""[..], b"\x30", b"\x30\x80", b"\x30\x85\x01\x01\x01\x01\x01", b"\x30\xff", b"\x30\x84\xff\xff\xff\xff"] {
+        for der in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x80",
+            b"\x30\x85\x01\x01\x01\x01\x01",
+            b"\x30\xff",
+            b"\x30\x84\xff\xff\xff\xff",
+        ] {
             assert_eq!(facts(der), None);
         }
     }

@@ -112,7 +112,7 @@ pub fn plugin_problem(plugin: &str, problem: &str) -> Trouble {
         ("answered", Trouble::PluginOther),
         ("", Trouble::KubeletAway),
     ];
-    const DRAMATIQ: &[(&str, Trouble)] = &[("NOPERM", Trouble::DramatiqRights)];
+    const DRAMATIQ: &[(&str, Trouble)] = &[("o permissions", Trouble::DramatiqRights)];
     let rows = match plugin {
         "dramatiq" => DRAMATIQ,
         "docker" => DOCKER,

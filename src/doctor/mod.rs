@@ -108,8 +108,7 @@ impl Check {
         let (colour, end) = if in_colour && !colour.is_empty() { (colour, "\x1b[0m") } else { ("", "") };
         let time = self.took.map(time).unwrap_or_default();
         let (name, detail) = (&self.name, &self.detail);
-        let mut out =
-            format!("{colour}{sign}{end} {name:NAME_COLUMNS$} {time:>TIME_COLUMNS$}  {detail}\n");
+        let mut out = format!("{colour}{sign}{end} {name:NAME_COLUMNS$} {time:>TIME_COLUMNS$}  {detail}\n");
         if with_advice {
             for line in wrapped(&self.advice, HELP_COLUMNS - INDENT.len()) {
                 out.push_str(INDENT);

@@ -133,7 +133,10 @@ mod tests {
         assert_eq!(memory(&evicts).advice, Trouble::RedisPolicy.advice());
         assert_eq!(memory(&evicts).detail, "allkeys-lru, 1.02M used, of 0B");
         assert_eq!(role(INFO), Finding::good("master"));
-        assert_eq!(role("role:slave\r\nmaster_host:a\r\n"), Finding::bad("replica of a", Trouble::RedisReplica));
+        assert_eq!(
+            role("role:slave\r\nmaster_host:a\r\n"),
+            Finding::bad("replica of a", Trouble::RedisReplica)
+        );
         // A server that tells nothing has nothing against it.
         assert_eq!((memory("").verdict, role("").verdict), (Verdict::Good, Verdict::Good));
     }
@@ -144,7 +147,10 @@ mod tests {
         assert_eq!(disk(INFO, None).verdict, Verdict::Warning);
         assert_eq!(disk(INFO, Some("3600 1")), Finding::good("snapshots (save 3600 1)"));
         assert_eq!(disk(&INFO.replace("sec:-1", "sec:0"), None), Finding::good("snapshots"));
-        assert_eq!(disk(&INFO.replace("aof_enabled:0", "aof_enabled:1"), None), Finding::good("append-only file"));
+        assert_eq!(
+            disk(&INFO.replace("aof_enabled:0", "aof_enabled:1"), None),
+            Finding::good("append-only file")
+        );
         let failing = INFO.replace("bgsave_status:ok", "bgsave_status:err");
         assert_eq!(disk(&failing, Some("3600 1")).advice, Trouble::RedisDisk.advice());
     }

@@ -4,8 +4,8 @@
 use super::lease::LEASE;
 use super::reply::{first_score, ok, size_of};
 use super::{
-    CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, WRAPPED_CHECKS, WRAPPED_DISTRIBUTIONS,
-    WRAPPED_EVENTS, WRAPPED_LOGS, WRAPPED_METRICS,
+    CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, WRAPPED_CHECKS,
+    WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS, WRAPPED_METRICS,
 };
 use crate::protocol::redis::{Request, Value, cmd};
 

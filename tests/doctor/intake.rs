@@ -50,7 +50,10 @@ fn what_does_not_answer_as_a_web_server_does() {
     let endless = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"x".repeat(ANSWER_BYTES_MAX + 1);
     for behaviour in [
         Behaviour::CloseBeforeHead,
-        Behaviour::Flow(crate::support::behaviour::Flow { closes: true, ..crate::support::behaviour::Flow::of(endless) }),
+        Behaviour::Flow(crate::support::behaviour::Flow {
+            closes: true,
+            ..crate::support::behaviour::Flow::of(endless)
+        }),
         Behaviour::Flow(crate::support::behaviour::Flow::of(format!("{KEY} is no HTTP\r\n\r\n"))),
         Behaviour::Hang,
     ] {

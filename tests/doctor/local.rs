@@ -47,9 +47,11 @@ fn an_agent_at_work_has_its_directory_and_its_socket() {
     let env = agent::with(agent::env("redis://127.0.0.1:1", &Intake::accepting()), &vars);
     let agent = Agent::run(&env);
     assert!(wait_until(SOON, || std::path::Path::new(socket).exists()), "{}", agent.stderr());
-    examine(&vars)
-        .expect("spool", "good", "an agent is at work with it")
-        .expect("dogstatsd", "good", "taken, by the agent");
+    examine(&vars).expect("spool", "good", "an agent is at work with it").expect(
+        "dogstatsd",
+        "good",
+        "taken, by the agent",
+    );
 }
 
 #[test]

@@ -110,7 +110,10 @@ fn errors(output: &Output) -> String {
 /// The command with these variables and no others, those of [`NOWHERE`] as far as they are not among them.
 fn set(command: &mut Command, vars: &[(&str, &str)]) {
     let others = NOWHERE.iter().filter(|(name, _)| vars.iter().all(|(known, _)| known != name));
-    command.env_clear().envs(others.copied()).envs(vars.iter().copied().filter(|(_, value)| !value.is_empty()));
+    command
+        .env_clear()
+        .envs(others.copied())
+        .envs(vars.iter().copied().filter(|(_, value)| !value.is_empty()));
 }
 
 /// Runs a command that runs the doctor, and looks for secrets in all it says.
@@ -151,7 +154,8 @@ fn examine_by(program: &[&str], vars: &[(&str, &str)]) -> Told {
 /// Starts what follows as a user without rights; none, after saying so, where that is not possible.
 fn as_nobody() -> Option<Vec<&'static str>> {
     let words = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let works = Command::new(words[0]).args(&words[1..]).arg("true").status().is_ok_and(|status| status.success());
+    let works =
+        Command::new(words[0]).args(&words[1..]).arg("true").status().is_ok_and(|status| status.success());
     if !works {
         support::skip("another user needs root and setpriv (util-linux)");
     }

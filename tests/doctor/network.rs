@@ -70,7 +70,11 @@ type Case = (Arc<rustls::ServerConfig>, &'static str, Trouble);
 fn a_certificate_that_is_refused_says_why() {
     let (pki, other) = (Pki::new(), Pki::of("somebody else"));
     let cases: [Case; 5] = [
-        (pki.server_for(&["127.0.0.1"], 2020), "ended on 2020-01-01, and here it is", Trouble::CertificateExpired),
+        (
+            pki.server_for(&["127.0.0.1"], 2020),
+            "ended on 2020-01-01, and here it is",
+            Trouble::CertificateExpired,
+        ),
         (
             pki.server_between((3000, 2, 1), (4000, 1, 1)),
             "begins on 3000-02-01, and here it is",
@@ -216,7 +220,11 @@ fn a_socket_that_is_not_there_or_not_for_everybody() {
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let Some(nobody) = as_nobody() else { return };
     let url = format!("unix://{}", path.display());
-    examine_by(&nobody, &[("REDIS_URL", &url)]).fails("socket redis", "permission denied", Trouble::SocketDenied);
+    examine_by(&nobody, &[("REDIS_URL", &url)]).fails(
+        "socket redis",
+        "permission denied",
+        Trouble::SocketDenied,
+    );
     let refused = format!("redis://127.0.0.1:{}", free_port());
     examine(&[("REDIS_URL", &refused)]).fails("tcp redis", "connection refused", Trouble::Refused);
     let _ = status(202);

@@ -99,5 +99,5 @@ fn queues_of_dramatiq_that_may_not_be_read() {
     client.run::<()>(&["ACL", "SETUSER", "pi", "on", ">hunter2", "~chouette:*", "+@all", "-scan"]);
     let user = [("REDIS_USERNAME", "pi"), ("REDIS_PASSWORD", MARK)];
     let told = examine(&[&vars[..], &user].concat());
-    told.fails("plugin dramatiq", "NOPERM", Trouble::DramatiqRights);
+    told.fails("plugin dramatiq", "no permissions", Trouble::DramatiqRights);
 }

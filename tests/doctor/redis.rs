@@ -100,7 +100,11 @@ fn rights_that_are_missing_are_named_and_those_advised_are_all_the_agent_needs()
     allow(&["~*", "+@all", "-zremrangebyrank", "-watch"]);
     told_of(&redis, &user).fails("redis rights", "refused: WATCH, ZREMRANGEBYRANK", Trouble::RedisRights);
     allow(&["~chouette:metrics:*", "+@all"]);
-    told_of(&redis, &user).fails("redis rights", "refused: EXISTS, UNLINK, GET, SET", Trouble::RedisRights);
+    told_of(&redis, &user).fails(
+        "redis rights",
+        "refused: WATCH, EXISTS, UNLINK, GET, SET, DEL, PTTL, PEXPIRE",
+        Trouble::RedisRights,
+    );
     allow(&["~*", "+@all", "-multi"]);
     let told = told_of(&redis, &user);
     told.fails("redis rights", "refused: MULTI", Trouble::RedisRights);
@@ -141,9 +145,11 @@ fn a_redis_that_takes_no_writes() {
     let mut client = redis.client();
     // Nothing runs at that port: it is a replica all the same.
     client.run::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
-    told_of(&redis, &[])
-        .fails("redis role", "replica of 127.0.0.1", Trouble::RedisReplica)
-        .fails("redis rights", "READONLY", Trouble::RedisReplica);
+    told_of(&redis, &[]).fails("redis role", "replica of 127.0.0.1", Trouble::RedisReplica).fails(
+        "redis rights",
+        "READONLY",
+        Trouble::RedisReplica,
+    );
     client.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     client.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     told_of(&redis, &[]).fails("redis rights", "OOM", Trouble::RedisFull);
@@ -155,14 +161,19 @@ fn a_redis_that_takes_no_writes() {
         client.run::<String>(&["INFO", "persistence"]).contains("rdb_last_bgsave_status:err")
     };
     assert!(wait_until(SOON, || failed(&mut client)));
-    told_of(&redis, &[])
-        .fails("redis disk", "rdb_last_bgsave_status is err", Trouble::RedisDisk)
-        .fails("redis rights", "MISCONF", Trouble::RedisDisk);
+    told_of(&redis, &[]).fails("redis disk", "rdb_last_bgsave_status is err", Trouble::RedisDisk).fails(
+        "redis rights",
+        "MISCONF",
+        Trouble::RedisDisk,
+    );
 }
 
 #[test]
 fn a_command_that_goes_by_another_name() {
-    let options = Options { arguments: &["--rename-command", "UNLINK", "", "--enable-debug-command", "yes"], ..Options::default() };
+    let options = Options {
+        arguments: &["--rename-command", "UNLINK", "", "--enable-debug-command", "yes"],
+        ..Options::default()
+    };
     let Some(redis) = RedisServer::start_with(&options) else { return };
     told_of(&redis, &[]).fails("redis rights", "ERR unknown command: UNLINK", Trouble::RedisOld);
 }
@@ -185,7 +196,11 @@ fn what_waits_for_too_long_is_told_of() {
         .fails("queue events", "WRONGTYPE", Trouble::QueueType);
     // With longer intervals that is as it should be.
     let longer = [("AGGREGATE_INTERVAL", "60"), ("RELEASE_INTERVAL", "600")];
-    told_of(&redis, &longer).expect("queue raw", "good", "1 waiting").expect("queue metrics", "good", "1 waiting");
+    told_of(&redis, &longer).expect("queue raw", "good", "1 waiting").expect(
+        "queue metrics",
+        "good",
+        "1 waiting",
+    );
 }
 
 /// A server that says the same to whoever comes, as often as something comes.

@@ -11,11 +11,18 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn mistakes_are_told_as_the_agent_tells_them() {
-    let told = examine(&[("AGGREGATE_INTERVAL", "0"), ("REDIS_URL", "redis://u:hunter2@h:port/0"), ("API_KEY", "")]);
+    let told =
+        examine(&[("AGGREGATE_INTERVAL", "0"), ("REDIS_URL", "redis://u:hunter2@h:port/0"), ("API_KEY", "")]);
     assert_eq!((told.code, told.ok, told.checks.len()), (Some(1), false, 2), "{}", told.text);
-    told.expect("configuration", "bad", "the environment").expect("everything else", "skipped", "configuration");
+    told.expect("configuration", "bad", "the environment").expect(
+        "everything else",
+        "skipped",
+        "configuration",
+    );
     let advice = &told.check("configuration").advice;
-    for words in ["3 mistakes in the configuration:", "\n  API_KEY: not set", "AGGREGATE_INTERVAL=0", "redis://***@h"] {
+    for words in
+        ["3 mistakes in the configuration:", "\n  API_KEY: not set", "AGGREGATE_INTERVAL=0", "redis://***@h"]
+    {
         assert!(advice.contains(words), "{words}: {advice}");
     }
     let told = examine(&[("SSL_CERT_FILE", "/nowhere/ca.pem"), ("DATADOG_URL", "https://127.0.0.1:1/api")]);
@@ -82,7 +89,8 @@ fn on_terminal(vars: &[(&str, &str)]) -> Option<String> {
         skip("there is no program `script` (util-linux)");
         return None;
     }
-    let line = crate::agent::program().into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>();
+    let line =
+        crate::agent::program().into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>();
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{} doctor", line.join(" ")), "/dev/null"]).stdin(Stdio::null());
     set(&mut command, vars);

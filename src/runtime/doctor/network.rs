@@ -10,9 +10,7 @@ use crate::doctor::certificate::{date, facts};
 use crate::doctor::{Finding, Trouble, judge};
 use crate::limits::doctor::{ANSWER_BYTES_MAX, CERTIFICATE_DAYS, CHAIN_MAX, CHECK_S};
 use crate::runtime::clock;
-use crate::runtime::connection::{
-    Address, Connection, ConnectionError, Endpoint, Phase, Progress, Stage,
-};
+use crate::runtime::connection::{Address, Connection, ConnectionError, Endpoint, Phase, Progress, Stage};
 use crate::runtime::http_client::{ExchangeLimits, HttpClient};
 use crate::runtime::proxy::ProxyError;
 use crate::runtime::resolver::{Lookup, ResolveError, THIS_PROGRAM, literal};
@@ -160,7 +158,9 @@ impl Doctor {
                     Finding::good(detail)
                 }
             }
-            (Stage::Tunnelling, _) => Finding::good(format!("lets through to {}", text_of(&endpoint.address))),
+            (Stage::Tunnelling, _) => {
+                Finding::good(format!("lets through to {}", text_of(&endpoint.address)))
+            }
             _ => Finding::good(match first_peer(endpoint) {
                 Some((host, port)) => format!("{host}:{port}"),
                 None => text_of(&endpoint.address),
@@ -207,7 +207,8 @@ impl Doctor {
             return Ok(());
         }
         self.output.begin("api key");
-        let limits = ExchangeLimits { total_s: CHECK_S, body_bytes_max: ANSWER_BYTES_MAX, ..Default::default() };
+        let limits =
+            ExchangeLimits { total_s: CHECK_S, body_bytes_max: ANSWER_BYTES_MAX, ..Default::default() };
         let mut client = HttpClient::new(intake.endpoint.clone(), TOKEN);
         let mut now = clock::now().mono;
         let started = client.start(intake.key_question(), limits, self.poll.registry(), now);
@@ -279,7 +280,8 @@ fn distrust(error: &CertificateError) -> (String, Trouble) {
     let here = || date(clock::now().wall_s as u64);
     match error {
         CertificateError::ExpiredContext { not_after, .. } => {
-            let text = format!("certificate ended on {}, and here it is {}", date(not_after.as_secs()), here());
+            let text =
+                format!("certificate ended on {}, and here it is {}", date(not_after.as_secs()), here());
             (text, Trouble::CertificateExpired)
         }
         CertificateError::NotValidYetContext { not_before, .. } => {

@@ -4,6 +4,7 @@
 //! mutations in the ordinary test suite, which takes this file in by its path.
 #![allow(clippy::unwrap_used)]
 
+mod certificate;
 mod collectors;
 mod configuration;
 mod dogstatsd;
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("url", configuration::url),
     ("dogstatsd", dogstatsd::dogstatsd),
     ("spool", spool::spool),
+    ("certificate", certificate::certificate),
 ];
 
 /// Runs the target of that name.
