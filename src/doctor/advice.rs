@@ -32,6 +32,9 @@ pub enum Trouble {
     RedisRights,
     RedisLoading,
     RedisStrange,
+    RedisProtected,
+    RedisCluster,
+    RedisRefuses,
     RedisSilent,
     RedisOld,
     RedisInfo,
@@ -192,6 +195,16 @@ pub static ADVICE: &[(Trouble, &str)] = &[
         Trouble::RedisStrange,
         "What listens there is no Redis. Are REDIS_HOST and REDIS_PORT right, and is REDIS_URL rediss:// where it wants TLS?",
     ),
+    (
+        Trouble::RedisProtected,
+        "Redis lets in only its own host (protected mode). Give it a password (requirepass), and the agent the same in \
+         REDIS_PASSWORD; or let both meet at 127.0.0.1 or a unix socket.",
+    ),
+    (
+        Trouble::RedisCluster,
+        "That is a node of a cluster. The agent needs one Redis that has all of its keys, as they are renamed in one step.",
+    ),
+    (Trouble::RedisRefuses, "Redis itself says why; its log may say more."),
     (
         Trouble::RedisSilent,
         "Something accepts connections there and says nothing. Does Redis hang, or does it want TLS (rediss://)?",

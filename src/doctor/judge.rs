@@ -80,6 +80,11 @@ pub fn redis_failure(reason: &str) -> Trouble {
         ("WRONGTYPE", Trouble::QueueType),
         ("not a reply", Trouble::RedisStrange),
         ("unknown command", Trouble::RedisStrange),
+        ("DENIED Redis is running", Trouble::RedisProtected),
+        ("CLUSTERDOWN", Trouble::RedisCluster),
+        ("MOVED", Trouble::RedisCluster),
+        ("CROSSSLOT", Trouble::RedisCluster),
+        ("redis refused", Trouble::RedisRefuses),
     ];
     first_match(reason, ROWS).unwrap_or(Trouble::RedisSilent)
 }
@@ -126,6 +131,7 @@ pub fn plugin_problem(plugin: &str, problem: &str) -> Trouble {
 /// A plugin's reading: of `gauges` values, and what could not be read.
 pub fn plugin(name: &str, gauges: usize, problem: Option<String>) -> Finding {
     let count = match gauges {
+        0 => "nothing there to read".to_owned(),
         1 => "1 value".to_owned(),
         gauges => format!("{gauges} values"),
     };

@@ -84,6 +84,8 @@ pub fn rights(refused: &[(&'static str, String)], user: &str) -> Finding {
         ("OOM", Trouble::RedisFull),
         ("MISCONF", Trouble::RedisDisk),
         ("ERR unknown command", Trouble::RedisOld),
+        ("CROSSSLOT", Trouble::RedisCluster),
+        ("MOVED", Trouble::RedisCluster),
     ];
     let mut names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
     names.dedup();

@@ -9,9 +9,6 @@ pub const FOREIGN_CHARS_MAX: usize = 200;
 /// Bytes of an answer to the question for the key; a longer one is no answer to it.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Certificates of a chain that are looked at; dates of further ones are not known.
-pub const CHAIN_MAX: usize = 10;
-
 /// Days before the end of a certificate from which on it is told of.
 pub const CERTIFICATE_DAYS: u64 = 14;
 

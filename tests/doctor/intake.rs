@@ -1,7 +1,7 @@
 //! What the intake answers: the key, and its clock.
 
 use crate::network::knowing;
-use crate::support::behaviour::{Answer, Behaviour, answer};
+use crate::support::behaviour::{Answer, Behaviour, Flow, answer, status};
 use crate::support::intake::Intake;
 use crate::support::unix_now;
 use crate::{KEY, MARK, examine};
@@ -10,17 +10,17 @@ use chouette_iot::limits::doctor::ANSWER_BYTES_MAX;
 
 use std::time::{Duration, Instant};
 
-fn with_body(status: u16, body: &'static str) -> Behaviour {
+fn with_body(code: u16, body: &'static str) -> Behaviour {
     // The key comes back wherever it can.
     let headers = vec![("X-Key", KEY.to_owned()), ("Location", format!("http://{KEY}.test/"))];
-    Behaviour::Answer(Answer { headers, body, ..answer(status) })
+    Behaviour::Answer(Answer { headers, body, ..answer(code) })
 }
 
 #[test]
 fn the_key_is_asked_for_and_the_answer_judged() {
     let intake = Intake::accepting();
     let url = intake.url();
-    for (status, body, state, trouble) in [
+    for (code, body, state, trouble) in [
         (200, "{\"valid\":true}", "good", None),
         (200, "{\"valid\":false}", "bad", Some(Trouble::KeyRefused)),
         (403, "{\"errors\":[\"key-hunter2-0123456789abcdef\"]}", "bad", Some(Trouble::KeyRefused)),
@@ -29,7 +29,7 @@ fn the_key_is_asked_for_and_the_answer_judged() {
         (301, "", "warning", Some(Trouble::Redirected)),
         (503, "", "warning", Some(Trouble::ServerTrouble)),
     ] {
-        intake.behave(move |_| with_body(status, body));
+        intake.behave(move |_| with_body(code, body));
         let told = examine(&[("DATADOG_URL", &url)]);
         told.expect("api key", state, "127.0.0.1");
         if let Some(trouble) = trouble {
@@ -50,11 +50,8 @@ fn what_does_not_answer_as_a_web_server_does() {
     let endless = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"x".repeat(ANSWER_BYTES_MAX + 1);
     for behaviour in [
         Behaviour::CloseBeforeHead,
-        Behaviour::Flow(crate::support::behaviour::Flow {
-            closes: true,
-            ..crate::support::behaviour::Flow::of(endless)
-        }),
-        Behaviour::Flow(crate::support::behaviour::Flow::of(format!("{KEY} is no HTTP\r\n\r\n"))),
+        Behaviour::Flow(Flow { closes: true, ..Flow::of(endless) }),
+        Behaviour::Flow(Flow::of(format!("{KEY} is no HTTP\r\n\r\n"))),
         Behaviour::Hang,
     ] {
         intake.behave(move |_| behaviour.clone());
@@ -112,6 +109,6 @@ fn the_clock_is_compared_with_the_servers() {
             told.advises("clock", trouble);
         }
     }
-    intake.behave(|_| crate::support::behaviour::status(404));
+    intake.behave(|_| status(404));
     examine(&[("DATADOG_URL", &url)]).expect("clock", "skipped", "tells no time");
 }

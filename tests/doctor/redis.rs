@@ -8,7 +8,7 @@ use crate::support::redis::{Client, Options, RedisServer};
 use crate::support::{PATIENT, SOON, unix_now_f64, wait_until};
 use crate::{MARK, Told, examine};
 use chouette_iot::doctor::Trouble;
-use chouette_iot::limits::doctor::WAITING_INTERVALS;
+use chouette_iot::limits::doctor::{CHECK_S, WAITING_INTERVALS};
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -203,6 +203,15 @@ fn what_waits_for_too_long_is_told_of() {
     );
 }
 
+#[test]
+fn a_node_of_a_cluster() {
+    let arguments = ["--cluster-enabled", "yes"];
+    let options = Options { arguments: &arguments, ..Options::default() };
+    let Some(mut redis) = RedisServer::prepare(&options) else { return };
+    redis.launch();
+    told_of(&redis, &[]).fails("redis", "CLUSTERDOWN", Trouble::RedisCluster);
+}
+
 /// A server that says the same to whoever comes, as often as something comes.
 fn saying(words: &'static [u8]) -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -229,7 +238,13 @@ fn what_is_no_redis_or_not_ready() {
             Trouble::RedisStrange,
         ),
         (b"+OK\r\n-LOADING Redis is loading the dataset in memory\r\n", "LOADING", Trouble::RedisLoading),
-        (b"", "no answer within 10 s", Trouble::RedisSilent),
+        (
+            b"-DENIED Redis is running in protected mode because protected mode is enabled\r\n+OK\r\n",
+            "DENIED",
+            Trouble::RedisProtected,
+        ),
+        (b"-ERR max number of clients reached\r\n+OK\r\n", "max number", Trouble::RedisRefuses),
+        (b"", &format!("no answer within {CHECK_S} s"), Trouble::RedisSilent),
     ] {
         let (_listener, url) = saying(words);
         examine(&[("REDIS_URL", &url)])

@@ -8,7 +8,7 @@ use rustls::{CertificateError, ProtocolVersion};
 use super::{Doctor, TOKEN, limit};
 use crate::doctor::certificate::{date, facts};
 use crate::doctor::{Finding, Trouble, judge};
-use crate::limits::doctor::{ANSWER_BYTES_MAX, CERTIFICATE_DAYS, CHAIN_MAX, CHECK_S};
+use crate::limits::doctor::{ANSWER_BYTES_MAX, CERTIFICATE_DAYS, CHECK_S};
 use crate::runtime::clock;
 use crate::runtime::connection::{Address, Connection, ConnectionError, Endpoint, Phase, Progress, Stage};
 use crate::runtime::http_client::{ExchangeLimits, HttpClient};
@@ -139,23 +139,20 @@ impl Doctor {
     fn step_taken(&self, step: Stage, connection: &Connection, endpoint: &Endpoint) -> Finding {
         match (step, connection.tls()) {
             (Stage::Handshaking, Some((version, chain))) => {
-                let facts: Vec<_> =
-                    chain.iter().take(CHAIN_MAX).filter_map(|certificate| facts(certificate)).collect();
+                let facts: Vec<_> = chain.iter().filter_map(|certificate| facts(certificate)).collect();
                 let version = match version {
                     ProtocolVersion::TLSv1_3 => "TLS 1.3",
                     _ => "TLS 1.2",
                 };
                 let issuer = facts.first().and_then(|facts| facts.issuer.as_deref()).unwrap_or("?");
-                let issuer = self.foreign(issuer);
-                let Some(until_s) = facts.iter().map(|facts| facts.not_after_s).min() else {
-                    return Finding::good(version);
-                };
-                let detail = format!("{version}, from {issuer}, until {}", date(until_s));
-                let left_s = until_s as f64 - clock::now().wall_s;
-                if left_s < (CERTIFICATE_DAYS * 86_400) as f64 {
-                    Finding::warning(detail, Trouble::CertificateSoon)
-                } else {
-                    Finding::good(detail)
+                let now_s = clock::now().wall_s as u64;
+                // One that has ended was not needed: without it the chain was accepted.
+                let ends = facts.iter().map(|facts| facts.not_after_s).filter(|end_s| *end_s >= now_s);
+                let Some(until_s) = ends.min() else { return Finding::good(version) };
+                let detail = format!("{version}, from {}, until {}", self.foreign(issuer), date(until_s));
+                match until_s - now_s < CERTIFICATE_DAYS * 86_400 {
+                    true => Finding::warning(detail, Trouble::CertificateSoon),
+                    false => Finding::good(detail),
                 }
             }
             (Stage::Tunnelling, _) => {
