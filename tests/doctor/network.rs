@@ -12,6 +12,7 @@ use chouette_iot::doctor::Trouble;
 use chouette_iot::doctor::certificate::date;
 use chouette_iot::limits::doctor::CERTIFICATE_DAYS;
 
+use std::io::Read as _;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -155,6 +156,22 @@ fn a_proxy_that_does_not_let_through_says_why() {
             .fails("proxy metrics", detail, trouble)
             .expect("tls metrics", "skipped", "no connection");
     }
+}
+
+#[test]
+fn a_proxy_that_breaks_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    });
+    examine(&[("DATADOG_URL", "https://127.0.0.1:1/api"), ("HTTPS_PROXY", &address)])
+        .expect("tcp metrics", "good", "")
+        .fails("proxy metrics", "reset", Trouble::ProxySilent)
+        .expect("tls metrics", "skipped", "");
 }
 
 #[test]

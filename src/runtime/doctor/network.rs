@@ -99,12 +99,13 @@ impl Doctor {
         let mut connection = Connection::dial(endpoint, TOKEN, self.poll.registry(), now);
         let mut ends = limit(now);
         loop {
+            let seen = connection.stage();
             let progress = connection.drive(self.poll.registry(), now);
             let error = match &progress {
                 Progress::Failed(error) => Some(error),
                 _ => None,
             };
-            let stage = error.map_or(connection.stage(), |error| stage_of(error, endpoint));
+            let stage = error.map_or(connection.stage(), |error| stage_of(error, endpoint, seen));
             // What lies behind us went well.
             while let Some((step, _)) = steps.next_if(|(step, _)| *step < stage) {
                 let found = self.step_taken(*step, &connection, endpoint);
@@ -119,7 +120,7 @@ impl Doctor {
                     connection.close(self.poll.registry());
                     return Ok(true);
                 }
-                Progress::Failed(error) => self.failed_step(&error),
+                Progress::Failed(error) => self.failed_step(&error, stage),
                 // With many addresses, one after the other would take too long.
                 Progress::Waiting if now >= ends => {
                     Finding::bad(format!("no connection within {CHECK_S} s"), Trouble::NoWay)
@@ -165,7 +166,7 @@ impl Doctor {
         }
     }
 
-    fn failed_step(&self, error: &ConnectionError) -> Finding {
+    fn failed_step(&self, error: &ConnectionError, stage: Stage) -> Finding {
         let trouble = match error {
             ConnectionError::Resolve(_) => Trouble::NameUnknown,
             ConnectionError::Connect { error, .. } => match error.kind() {
@@ -188,6 +189,7 @@ impl Doctor {
                 let (detail, trouble) = distrust(error);
                 return Finding::bad(self.foreign(detail), trouble);
             }
+            _ if stage == Stage::Tunnelling => Trouble::ProxySilent,
             _ => Trouble::TlsOther,
         };
         Finding::bad(self.foreign(error), trouble)
@@ -258,8 +260,8 @@ fn steps(endpoint: &Endpoint) -> Vec<(Stage, &'static str)> {
     steps
 }
 
-/// Where an error belongs.
-fn stage_of(error: &ConnectionError, endpoint: &Endpoint) -> Stage {
+/// Where an error belongs; `seen` is the stage before.
+fn stage_of(error: &ConnectionError, endpoint: &Endpoint, seen: Stage) -> Stage {
     match error {
         ConnectionError::Resolve(_) => Stage::Resolving,
         ConnectionError::Proxy { .. } | ConnectionError::TimedOut { phase: Phase::Proxy(_), .. } => {
@@ -267,7 +269,12 @@ fn stage_of(error: &ConnectionError, endpoint: &Endpoint) -> Stage {
         }
         ConnectionError::Tls(_) | ConnectionError::Name(_) => Stage::Handshaking,
         ConnectionError::TimedOut { phase: Phase::Tls, .. } => Stage::Handshaking,
-        ConnectionError::Closed | ConnectionError::Io(_) if endpoint.tls.is_some() => Stage::Handshaking,
+        // There was a connection. It broke in what comes then.
+        ConnectionError::Closed | ConnectionError::Io(_) => match (&endpoint.proxy, &endpoint.tls) {
+            (Some(_), _) if seen < Stage::Handshaking => Stage::Tunnelling,
+            (_, Some(_)) => Stage::Handshaking,
+            _ => Stage::Connecting,
+        },
         _ => Stage::Connecting,
     }
 }
