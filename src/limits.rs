@@ -277,6 +277,8 @@ pub mod dogstatsd;
 
 pub mod dramatiq;
 
+pub mod estimate;
+
 pub mod k8s;
 
 pub mod spool;

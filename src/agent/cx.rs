@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub holding: Holding,
     pub belief: Belief,
     pub stopping: bool,
+    /// Whether nothing may be changed but what is in memory.
+    pub is_dry_run: bool,
 }
 
 /// What the stages share while an event is handled.
@@ -41,6 +43,7 @@ pub(super) struct Cx<'a> {
     pub belief: &'a mut Belief,
     pub actions: &'a mut Vec<Action>,
     pub stopping: bool,
+    pub is_dry_run: bool,
 }
 
 impl Cx<'_> {
@@ -64,7 +67,7 @@ impl Cx<'_> {
 }
 
 impl Shared {
-    pub fn new(name: String, settings: Settings, mut random: Random) -> Shared {
+    pub fn new(name: String, settings: Settings, mut random: Random, is_dry_run: bool) -> Shared {
         Shared {
             settings,
             line: Line::default(),
@@ -76,6 +79,7 @@ impl Shared {
             holding: Holding::new(name),
             belief: Belief::default(),
             stopping: false,
+            is_dry_run,
         }
     }
 
@@ -93,6 +97,7 @@ impl Shared {
             belief: &mut self.belief,
             actions,
             stopping: self.stopping,
+            is_dry_run: self.is_dry_run,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::redis_link::RedisLink;
 use super::{child, clock, tokens};
 use crate::agent::Event;
 use crate::collect::{CollectError, Collector, Gauge, Question, Reading, Reply};
-use crate::protocol::redis::{Request, Value};
+use crate::protocol::redis::{Replies, Request, Value};
 
 const EVENTS_PER_TURN: usize = 64;
 
@@ -48,7 +48,7 @@ pub struct PluginReader {
     /// What waits for the first word of Redis.
     held: Vec<(Asker, Request)>,
     /// The answer to [`PluginReader::ask_redis`].
-    answer: Option<Result<Vec<Value>, String>>,
+    answer: Option<Result<Replies, String>>,
     /// Replies that are there and were not handed over.
     events: Vec<Event>,
 }
@@ -142,12 +142,32 @@ impl PluginReader {
         request: Request,
         within: Duration,
     ) -> io::Result<Result<Vec<Value>, String>> {
+        Ok(self.ask_redis_packed(request, within)?.map(Replies::into_values))
+    }
+
+    /// The same for a request that has lists packed.
+    ///
+    /// # Errors
+    /// The poll itself fails.
+    pub fn ask_redis_packed(
+        &mut self,
+        request: Request,
+        within: Duration,
+    ) -> io::Result<Result<Replies, String>> {
         let ends = clock::now().mono + within;
         self.answer = None;
         self.submit(Asker::Caller, request);
         self.run(ends, &|reader| reader.answer.is_some())?;
         let silent = || Err(format!("no answer within {} s", within.as_secs()));
         Ok(self.answer.take().unwrap_or_else(silent))
+    }
+
+    /// Lets time pass. What comes meanwhile is taken.
+    ///
+    /// # Errors
+    /// The poll itself fails.
+    pub fn rest_until(&mut self, ends: Instant) -> io::Result<()> {
+        self.run(ends, &|_| false)
     }
 
     /// Turns the loop until something is so, or this moment.
@@ -217,7 +237,7 @@ impl PluginReader {
                 }
                 LinkEvent::Replies(replies) => {
                     if let Some(asker) = self.asked.pop_front() {
-                        self.answered(asker, Ok(replies.into_values()));
+                        self.answered(asker, Ok(replies));
                     }
                 }
                 LinkEvent::Report(_) => {}
@@ -246,11 +266,12 @@ impl PluginReader {
         self.answered(asker, Err(reason));
     }
 
-    fn answered(&mut self, asker: Asker, answer: Result<Vec<Value>, String>) {
+    fn answered(&mut self, asker: Asker, answer: Result<Replies, String>) {
         match asker {
             Asker::Caller => self.answer = Some(answer),
             Asker::Collector { index: collector, ticket } => {
-                self.events.push(Event::Replied { collector, ticket, reply: Reply::Redis(answer) });
+                let reply = Reply::Redis(answer.map(Replies::into_values));
+                self.events.push(Event::Replied { collector, ticket, reply });
             }
         }
     }

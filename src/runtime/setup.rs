@@ -120,7 +120,7 @@ fn queues(config: &Config, seed: u64) -> Result<Queues, SetupError> {
 }
 
 /// What the agent needs of the configuration.
-fn settings(config: &Config) -> Result<Settings, SetupError> {
+pub(super) fn settings(config: &Config) -> Result<Settings, SetupError> {
     let histogram = HistogramOptions {
         aggregates: config.histogram_aggregates.clone(),
         percentiles: config.histogram_percentiles.clone(),

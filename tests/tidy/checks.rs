@@ -56,9 +56,25 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "estimate",
+        &[
+            "agent",
+            "ingest",
+            "aggregate",
+            "collect",
+            "queue",
+            "release",
+            "protocol",
+            "metric",
+            "limits",
+            "telemetry",
+        ],
+    ),
+    (
         "runtime",
         &[
             "agent",
+            "estimate",
             "config",
             "doctor",
             "ingest",
