@@ -48,16 +48,18 @@ fn what_does_not_answer_as_a_web_server_does() {
     let intake = Intake::accepting();
     let url = intake.url();
     let endless = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"x".repeat(ANSWER_BYTES_MAX + 1);
-    for behaviour in [
-        Behaviour::CloseBeforeHead,
-        Behaviour::Flow(Flow { closes: true, ..Flow::of(endless) }),
-        Behaviour::Flow(Flow::of(format!("{KEY} is no HTTP\r\n\r\n"))),
-        Behaviour::Hang,
+    let closing = Flow { closes: true, ..Flow::of(endless) };
+    for (behaviour, detail) in [
+        (Behaviour::CloseBeforeHead, "connection closed before the answer"),
+        (Behaviour::CloseAfterHead, "connection closed after "),
+        (Behaviour::Flow(closing), "body of the answer is larger than "),
+        (Behaviour::Flow(Flow::of(format!("{KEY} is no HTTP\r\n\r\n"))), "answer is not HTTP/1.1"),
+        (Behaviour::Hang, "waiting for the answer took longer than 10 s"),
     ] {
         intake.behave(move |_| behaviour.clone());
         let began = Instant::now();
         let told = examine(&[("DATADOG_URL", &url)]);
-        told.fails("api key", "", Trouble::NoAnswer).expect("clock", "skipped", "no answer");
+        told.fails("api key", detail, Trouble::NoAnswer).expect("clock", "skipped", "no answer");
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }

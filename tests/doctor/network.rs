@@ -10,7 +10,7 @@ use crate::support::{skip, unix_now};
 use crate::{BASIC, Told, as_nobody, examine, examine_by};
 use chouette_iot::doctor::Trouble;
 use chouette_iot::doctor::certificate::date;
-use chouette_iot::limits::doctor::CERTIFICATE_DAYS;
+use chouette_iot::limits::doctor::{CERTIFICATE_DAYS, CHECK_S};
 
 use std::io::Read as _;
 use std::net::{TcpListener, UdpSocket};
@@ -125,6 +125,9 @@ fn what_is_no_tls_is_told_from_what_says_nothing() {
     let intake = Intake::start_tls(&pki, knowing);
     intake.meet_with(Front::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     behind_tls(&pki, &intake, &[]).fails("tls metrics", "tls: ", Trouble::TlsOther);
+    intake.meet_with(Front::Says(b""));
+    let closed = "connection closed while it was being opened";
+    behind_tls(&pki, &intake, &[]).fails("tls metrics", closed, Trouble::TlsOther);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/api", silent.local_addr().unwrap());
     let began = Instant::now();
@@ -170,13 +173,20 @@ fn a_proxy_that_breaks_the_connection() {
     });
     examine(&[("DATADOG_URL", "https://127.0.0.1:1/api"), ("HTTPS_PROXY", &address)])
         .expect("tcp metrics", "good", "")
-        .fails("proxy metrics", "reset", Trouble::ProxySilent)
+        .fails("proxy metrics", "connection broken: connection reset", Trouble::ProxySilent)
         .expect("tls metrics", "skipped", "");
 }
 
 #[test]
 fn a_network_that_swallows_packets_costs_ten_seconds_a_link() {
-    inside(|_| {
+    inside(|namespace| {
+        // Each has its time; all of them have not.
+        (1..9).for_each(|host| namespace.add_host(&format!("192.0.2.{host}"), "many.test"));
+        let began = Instant::now();
+        examine(&[("DATADOG_URL", "http://many.test/api")])
+            .expect("name metrics", "good", "192.0.2.8")
+            .fails("tcp metrics", &format!("no connection within {CHECK_S} s"), Trouble::NoWay);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         let hole = format!("http://{HOLE}/api");
         let began = Instant::now();
         examine(&[("DATADOG_URL", &hole)]).fails("tcp metrics", "no answer within 10 s", Trouble::NoWay);
