@@ -3,10 +3,7 @@
 
 use super::lease::LEASE;
 use super::reply::{first_score, ok, size_of};
-use super::{
-    CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, WRAPPED_CHECKS,
-    WRAPPED_DISTRIBUTIONS, WRAPPED_EVENTS, WRAPPED_LOGS, WRAPPED_METRICS,
-};
+use super::{CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, Stream};
 use crate::protocol::redis::{Request, Value, cmd};
 
 /// What a queue holds.
@@ -70,50 +67,37 @@ pub fn holder(replies: &[Value]) -> Result<Option<(String, i64)>, QueueError> {
 }
 
 /// Every key there is.
-const KEYS: [&str; 16] = [
-    RAW_METRICS.keys,
-    RAW_METRICS.values,
-    CLAIMED_METRICS.keys,
-    CLAIMED_METRICS.values,
-    WRAPPED_METRICS.keys,
-    WRAPPED_METRICS.values,
-    WRAPPED_LOGS.keys,
-    WRAPPED_LOGS.values,
-    WRAPPED_DISTRIBUTIONS.keys,
-    WRAPPED_DISTRIBUTIONS.values,
-    WRAPPED_EVENTS.keys,
-    WRAPPED_EVENTS.values,
-    WRAPPED_CHECKS.keys,
-    WRAPPED_CHECKS.values,
-    DELIVERED_METRICS,
-    LEASE,
-];
+fn keys() -> impl Iterator<Item = &'static str> {
+    let queues = [RAW_METRICS, CLAIMED_METRICS].into_iter().chain(Stream::ALL.map(Stream::queue));
+    queues.flat_map(|queue| [queue.keys, queue.values]).chain([DELIVERED_METRICS, LEASE])
+}
 
-/// Each command of the agent that can stand in a transaction, once; the first two are given [`KEYS`].
-const IN_TRANSACTION: &[&[&str]] = &[
-    &["EXISTS"],
-    &["UNLINK"],
-    &["ZCARD", RAW_METRICS.keys],
-    &["ZADD", RAW_METRICS.keys, "0", "0"],
-    &["ZRANGE", RAW_METRICS.keys, "0", "0"],
-    &["ZRANGEBYSCORE", RAW_METRICS.keys, "0", "0"],
-    &["ZREM", RAW_METRICS.keys, "0"],
-    &["ZREMRANGEBYRANK", RAW_METRICS.keys, "0", "0"],
-    &["HLEN", RAW_METRICS.values],
-    &["HSET", RAW_METRICS.values, "0", "0"],
-    &["HMGET", RAW_METRICS.values, "0"],
-    &["HDEL", RAW_METRICS.values, "0"],
-    &["RENAMENX", RAW_METRICS.keys, CLAIMED_METRICS.keys],
-    &["LRANGE", DELIVERED_METRICS, "0", "0"],
-    &["RPUSH", DELIVERED_METRICS, "0"],
-    &["LTRIM", DELIVERED_METRICS, "0", "0"],
-    &["GET", LEASE],
-    &["SET", LEASE, "0"],
-    &["DEL", LEASE],
-    &["PTTL", LEASE],
-    &["PEXPIRE", LEASE, "1"],
-    &["EVAL", "return 0", "0"],
-];
+/// Each command of the agent that can stand in a transaction, once, and what it is given: `*` is all keys, `k` and `v`
+/// are the raw queue's, `c` is that of the claimed keys, `d` that of what was delivered, `l` the lease.
+const IN_TRANSACTION: &str = "\
+EXISTS *
+UNLINK *
+ZCARD k
+ZADD k 0 0
+ZRANGE k 0 0
+ZRANGEBYSCORE k 0 0
+ZREM k 0
+ZREMRANGEBYRANK k 0 0
+HLEN v
+HSET v 0 0
+HMGET v 0
+HDEL v 0
+RENAMENX k c
+LRANGE d 0 0
+RPUSH d 0
+LTRIM d 0 0
+GET l
+SET l 0
+DEL l
+PTTL l
+PEXPIRE l 1
+EVAL return 0
+";
 
 /// The others.
 pub const AROUND: [&str; 5] = ["WATCH", "UNWATCH", "MULTI", "EXEC", "DISCARD"];
@@ -126,10 +110,21 @@ pub const AROUND: [&str; 5] = ["WATCH", "UNWATCH", "MULTI", "EXEC", "DISCARD"];
 pub fn rights() -> [Request; 2] {
     let (mut begins, mut queues) = (Request::new(), Request::new());
     begins.push(cmd("WATCH").arg(LEASE)).push(&cmd("UNWATCH")).begin().commit().begin();
-    for words in IN_TRANSACTION {
-        let (name, arguments) = words.split_first().unwrap_or((&"", &[]));
-        let arguments = if arguments.is_empty() { &KEYS[..] } else { arguments };
-        queues.push(cmd(name).arg(arguments));
+    for line in IN_TRANSACTION.lines() {
+        let mut words = line.split(' ');
+        let mut command = cmd(words.next().unwrap_or_default());
+        for word in words {
+            match word {
+                "*" => command.arg(keys().collect::<Vec<_>>()),
+                "k" => command.arg(RAW_METRICS.keys),
+                "v" => command.arg(RAW_METRICS.values),
+                "c" => command.arg(CLAIMED_METRICS.keys),
+                "d" => command.arg(DELIVERED_METRICS),
+                "l" => command.arg(LEASE),
+                word => command.arg(word),
+            };
+        }
+        queues.push(&command);
     }
     queues.push(&cmd("DISCARD"));
     [begins, queues]
@@ -142,8 +137,11 @@ pub fn has_begun(replies: &[Value]) -> bool {
 
 /// Who is asked for a right, by [`rights`]: the commands in the order of the replies.
 fn asked() -> impl Iterator<Item = &'static str> {
-    let names = IN_TRANSACTION.iter().filter_map(|words| words.first().copied());
-    ["WATCH", "UNWATCH", "MULTI", "EXEC", "MULTI"].into_iter().chain(names).chain(["DISCARD"])
+    ["WATCH", "UNWATCH", "MULTI", "EXEC", "MULTI"].into_iter().chain(names()).chain(["DISCARD"])
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    IN_TRANSACTION.lines().filter_map(|line| line.split(' ').next())
 }
 
 /// What was refused of [`rights`], by the replies to both requests, or to the first: the command, and the words.
@@ -158,8 +156,7 @@ pub fn refused(replies: &[Value]) -> Vec<(&'static str, String)> {
 /// The rights as the rules of an access list have them: `~chouette:* +watch … +eval`.
 pub fn access_rules() -> String {
     let mut rules = "~chouette:*".to_owned();
-    let names = IN_TRANSACTION.iter().filter_map(|words| words.first());
-    for name in names.chain(&AROUND) {
+    for name in names().chain(AROUND) {
         rules.push_str(" +");
         rules.push_str(&name.to_ascii_lowercase());
     }
@@ -198,8 +195,7 @@ mod tests {
         for name in ["AUTH", "SELECT", "PING"] {
             needed.remove(name);
         }
-        let known: BTreeSet<String> =
-            IN_TRANSACTION.iter().map(|words| words[0]).chain(AROUND).map(str::to_owned).collect();
+        let known: BTreeSet<String> = names().chain(AROUND).map(str::to_owned).collect();
         assert_eq!(known, needed);
         let rules = access_rules();
         assert!(known.iter().all(|name| rules.contains(&format!(" +{}", name.to_ascii_lowercase()))));
@@ -215,7 +211,7 @@ mod tests {
         let sent: Vec<String> = [words(&begins), words(&queues)].concat();
         assert_eq!(sent, asked().collect::<Vec<_>>());
         let all = queues.commands().next().unwrap();
-        assert_eq!(all.len(), 1 + KEYS.len());
+        assert_eq!(all.len(), 1 + 2 * (2 + Stream::ALL.len()) + 2);
         let begun = [Value::Okay, Value::Okay, Value::Okay, Value::Array(Vec::new()), Value::Okay];
         assert!(has_begun(&begun));
         assert!(!has_begun(&begun[..4]));

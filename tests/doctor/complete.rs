@@ -1,6 +1,6 @@
 //! No advice without a test.
 
-use chouette_iot::doctor::advice::ADVICE;
+use chouette_iot::doctor::Trouble;
 
 #[test]
 fn each_piece_of_advice_is_reached_by_a_test() {
@@ -17,7 +17,7 @@ fn each_piece_of_advice_is_reached_by_a_test() {
         let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
         tests.iter().any(|text| text.split(&name).skip(1).any(ends))
     };
-    let names = ADVICE.iter().map(|(trouble, _)| format!("{trouble:?}"));
+    let names = Trouble::ALL.iter().map(|trouble| format!("{trouble:?}"));
     let missing: Vec<String> = names.filter(|name| !is_named(name)).collect();
     assert!(missing.is_empty(), "no test reaches {}", missing.join(", "));
 }

@@ -89,7 +89,7 @@ impl Doctor {
         for reading in readings {
             let problem = reading.problem.map(|problem| self.foreign(problem));
             let found = judge::plugin(reading.plugin, reading.gauges.len(), problem);
-            self.output.tell(format!("plugin {}", reading.plugin), Some(reading.took), found);
+            self.output.tell(&format!("plugin {}", reading.plugin), Some(reading.took), found);
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Doctor {
         if let Some((_, has_address)) = known.iter().find(|(name, _)| name == host) {
             return Ok(*has_address);
         }
-        self.output.begin(format!("name {what}"));
+        self.output.begin(&format!("name {what}"));
         let answer = self.look_up(host, port)?;
         let has_address = answer.is_ok();
         let found = match answer {
@@ -88,12 +88,12 @@ impl Doctor {
         let steps = steps(endpoint);
         let name = |(_, step): &(Stage, &str)| format!("{step} {what}");
         if !has_address {
-            steps.iter().for_each(|step| self.output.skip(name(step), "no address"));
+            steps.iter().for_each(|step| self.output.skip(&name(step), "no address"));
             return Ok(false);
         }
         let mut steps = steps.iter().peekable();
         if let Some(first) = steps.peek() {
-            self.output.begin(name(first));
+            self.output.begin(&name(first));
         }
         let mut now = clock::now().mono;
         let mut connection = Connection::dial(endpoint, TOKEN, self.poll.registry(), now);
@@ -106,13 +106,17 @@ impl Doctor {
                 _ => None,
             };
             let stage = error.map_or(connection.stage(), |error| stage_of(error, endpoint, seen));
+            // The name was looked up once more, which is told of elsewhere.
+            if seen == Stage::Resolving {
+                self.output.begin_anew();
+            }
             // What lies behind us went well.
             while let Some((step, _)) = steps.next_if(|(step, _)| *step < stage) {
                 let found = self.step_taken(*step, &connection, endpoint);
                 self.output.end(found);
                 ends = limit(now);
                 if let Some(next) = steps.peek() {
-                    self.output.begin(name(next));
+                    self.output.begin(&name(next));
                 }
             }
             let failed = match progress {
@@ -132,7 +136,7 @@ impl Doctor {
             };
             self.output.end(failed);
             steps.next();
-            steps.for_each(|step| self.output.skip(name(step), "no connection"));
+            steps.for_each(|step| self.output.skip(&name(step), "no connection"));
             return Ok(false);
         }
     }
@@ -200,7 +204,7 @@ impl Doctor {
         if !is_open {
             match asked {
                 true => self.output.skip("api key", "no connection"),
-                false => self.output.tell("api key".to_owned(), None, judge::key(false, "", 0, b"")),
+                false => self.output.tell("api key", None, judge::key(false, "", 0, b"")),
             }
             self.output.skip("clock", "no connection");
             return Ok(());
@@ -241,7 +245,7 @@ impl Doctor {
         match answer.date {
             // A date is that of the second that has begun.
             Some(date_s) => {
-                self.output.tell("clock".to_owned(), None, judge::clock(wall_s - date_s as f64 - 0.5, host));
+                self.output.tell("clock", None, judge::clock(wall_s - date_s as f64 - 0.5, host));
             }
             None => self.output.skip("clock", "the answer tells no time"),
         }

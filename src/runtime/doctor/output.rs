@@ -26,12 +26,18 @@ impl Output {
     }
 
     /// A check begins.
-    pub fn begin(&mut self, name: impl Into<String>) {
-        let name = name.into();
+    pub fn begin(&mut self, name: &str) {
         if self.is_terminal {
             print(&format!("… {name}"));
         }
-        self.trying = Some((name, clock::now().mono));
+        self.trying = Some((name.to_owned(), clock::now().mono));
+    }
+
+    /// Only now it begins in earnest.
+    pub fn begin_anew(&mut self) {
+        if let Some((_, began)) = &mut self.trying {
+            *began = clock::now().mono;
+        }
     }
 
     /// It has ended.
@@ -41,7 +47,7 @@ impl Output {
                 print("\r\x1b[K");
             }
             let took = clock::now().mono.saturating_duration_since(began);
-            self.tell(name, Some(took), found);
+            self.tell(&name, Some(took), found);
         }
     }
 
@@ -53,15 +59,15 @@ impl Output {
     }
 
     /// It cannot be tried.
-    pub fn skip(&mut self, name: impl Into<String>, why: &str) {
-        self.tell(name.into(), None, Finding::skipped(why));
+    pub fn skip(&mut self, name: &str, why: &str) {
+        self.tell(name, None, Finding::skipped(why));
     }
 
     /// One that took so long has ended.
-    pub fn tell(&mut self, name: String, took: Option<Duration>, found: Finding) {
+    pub fn tell(&mut self, name: &str, took: Option<Duration>, found: Finding) {
         let Finding { verdict, detail, advice } = found;
         let took = took.filter(|_| verdict != Verdict::Skipped);
-        let check = Check { name, verdict, took, detail, advice };
+        let check = Check { name: name.to_owned(), verdict, took, detail, advice };
         if !self.as_json {
             // What was said of one is not said again of the next.
             let is_new = self.checks.iter().all(|other| other.advice != check.advice);

@@ -46,7 +46,7 @@ impl Doctor {
             }
         };
         let Some(replies) = told else {
-            TOLD.iter().chain(&ASKED).for_each(|name| self.output.skip(*name, why));
+            TOLD.iter().chain(&ASKED).for_each(|name| self.output.skip(name, why));
             return Ok(());
         };
         self.told_of_itself(&replies);
@@ -85,8 +85,8 @@ impl Doctor {
     fn told_of_itself(&mut self, replies: &[Value]) {
         let Some(info) = text(replies.first()) else {
             let [first, others @ ..] = TOLD;
-            self.output.tell(first.to_owned(), None, Finding::warning("INFO is denied", Trouble::RedisInfo));
-            others.iter().for_each(|name| self.output.skip(*name, "INFO is denied"));
+            self.output.tell(first, None, Finding::warning("INFO is denied", Trouble::RedisInfo));
+            others.iter().for_each(|name| self.output.skip(name, "INFO is denied"));
             return;
         };
         let save = match replies.get(1) {
@@ -96,7 +96,7 @@ impl Doctor {
         let found = [memory(&info), disk(&info, save.as_deref()), role(&info)];
         for (name, mut found) in TOLD.iter().zip(found) {
             found.detail = self.foreign(found.detail);
-            self.output.tell((*name).to_owned(), None, found);
+            self.output.tell(name, None, found);
         }
     }
 
@@ -158,7 +158,7 @@ impl Doctor {
         of: Queue,
         (waits_s_max, trouble): (f64, Trouble),
     ) -> io::Result<bool> {
-        self.output.begin(format!("queue {name}"));
+        self.output.begin(&format!("queue {name}"));
         let answer = ask(reader, look::look(of))?;
         let found = match answer.map(|replies| look::held(&replies, of)) {
             // Most have no use for these: an empty one is passed over.
