@@ -3,6 +3,7 @@
 //!
 //! Nothing is left behind: no key of Redis is written, no directory made, nothing sent but a question.
 
+mod intake;
 mod local;
 mod network;
 mod output;
@@ -95,20 +96,21 @@ impl Doctor {
         // The others of the streams share the intake of metrics.
         let mut intakes = intakes.iter();
         let (Some(metrics), Some(logs)) = (intakes.next(), intakes.next()) else { return Ok(()) };
-        let (m, l) = (&metrics.endpoint, &logs.endpoint);
-        let is_same = m.address == l.address && m.tls.is_some() == l.tls.is_some();
+        let (to_metrics, to_logs) = (&metrics.endpoint, &logs.endpoint);
+        let is_same =
+            to_metrics.address == to_logs.address && to_metrics.tls.is_some() == to_logs.tls.is_some();
         let redis = match &queues {
             Queues::Redis(link) => Some(link.endpoint()),
             Queues::Embedded(_) => None,
         };
         let mut names = Vec::new();
-        let metrics_known = self.name("metrics", m, &mut names)?;
-        let logs_known = is_same || self.name("logs", l, &mut names)?;
+        let metrics_known = self.name("metrics", to_metrics, &mut names)?;
+        let logs_known = is_same || self.name("logs", to_logs, &mut names)?;
         let redis_known = redis.map(|redis| self.name("redis", redis, &mut names)).transpose()?;
 
-        let is_open = self.reach("metrics", m, metrics_known)?;
+        let is_open = self.reach("metrics", to_metrics, metrics_known)?;
         if !is_same {
-            self.reach("logs", l, logs_known)?;
+            self.reach("logs", to_logs, logs_known)?;
         }
         self.key(metrics, !config.api_key.expose().is_empty(), is_open)?;
 

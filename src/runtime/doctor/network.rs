@@ -1,4 +1,4 @@
-//! Names, connections and what the intake answers.
+//! Names and connections.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -8,13 +8,11 @@ use rustls::{CertificateError, ProtocolVersion};
 use super::{Doctor, TOKEN, limit};
 use crate::doctor::certificate::{date, facts};
 use crate::doctor::{Finding, Trouble, judge};
-use crate::limits::doctor::{ANSWER_BYTES_MAX, CERTIFICATE_DAYS, CHECK_S};
+use crate::limits::doctor::{CERTIFICATE_DAYS, CHECK_S};
 use crate::runtime::clock;
 use crate::runtime::connection::{Address, Connection, ConnectionError, Endpoint, Phase, Progress, Stage};
-use crate::runtime::http_client::{ExchangeLimits, HttpClient};
 use crate::runtime::proxy::ProxyError;
 use crate::runtime::resolver::{Lookup, ResolveError, THIS_PROGRAM, literal};
-use crate::runtime::setup::Intake;
 
 /// Whom a connection is made to first: host and port.
 fn first_peer(endpoint: &Endpoint) -> Option<(&str, u16)> {
@@ -197,59 +195,6 @@ impl Doctor {
             _ => Trouble::TlsOther,
         };
         Finding::bad(self.foreign(error), trouble)
-    }
-
-    /// Asks whether the key is right, and takes the time of the answer.
-    pub(super) fn key(&mut self, intake: &Intake, asked: bool, is_open: bool) -> io::Result<()> {
-        if !is_open {
-            match asked {
-                true => self.output.skip("api key", "no connection"),
-                false => self.output.tell("api key", None, judge::key(false, "", 0, b"")),
-            }
-            self.output.skip("clock", "no connection");
-            return Ok(());
-        }
-        self.output.begin("api key");
-        let limits =
-            ExchangeLimits { total_s: CHECK_S, body_bytes_max: ANSWER_BYTES_MAX, ..Default::default() };
-        let mut client = HttpClient::new(intake.endpoint.clone(), TOKEN);
-        let mut now = clock::now().mono;
-        let started = client.start(intake.key_question(), limits, self.poll.registry(), now);
-        let answer = match started {
-            Err(failure) => Err(failure),
-            Ok(()) => loop {
-                if let Some(answer) = client.ready(self.poll.registry(), now) {
-                    break answer;
-                }
-                now = self.wait(client.deadline(), limit(now))?;
-            },
-        };
-        let wall_s = clock::now().wall_s;
-        let host = match &intake.endpoint.address {
-            Address::Tcp { host, .. } => host.as_str(),
-            Address::Unix(_) => "",
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(failure) => {
-                let found = match asked {
-                    true => Finding::bad(self.foreign(failure), Trouble::NoAnswer),
-                    false => judge::key(false, host, 0, b""),
-                };
-                self.output.end(found);
-                self.output.skip("clock", "no answer");
-                return Ok(());
-            }
-        };
-        self.output.end(judge::key(asked, host, answer.status, &answer.body));
-        match answer.date {
-            // A date is that of the second that has begun.
-            Some(date_s) => {
-                self.output.tell("clock", None, judge::clock(wall_s - date_s as f64 - 0.5, host));
-            }
-            None => self.output.skip("clock", "the answer tells no time"),
-        }
-        Ok(())
     }
 }
 
