@@ -5,10 +5,12 @@
 //! server; it and Redis' stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
 //! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake.
 //! [`reading`] reads the plugins without the loop, and [`metrics`] tells what they would send. [`notify`] tells the service manager how it goes. [`setup`] makes all of it from the configuration. [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
+//! [`doctor`] tries each link of the chain without the loop.
 
 pub mod child;
 pub mod clock;
 pub mod connection;
+pub mod doctor;
 pub mod dogstatsd;
 pub mod event_loop;
 pub mod host_root;

@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["ingest", "aggregate", "collect", "queue", "release", "protocol", "metric", "limits", "telemetry"],
     ),
     ("cli", &["config", "limits"]),
+    ("doctor", &["config", "queue", "protocol", "metric", "limits"]),
     (
         "agent",
         &[
@@ -75,6 +76,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "agent",
             "estimate",
             "config",
+            "doctor",
             "ingest",
             "aggregate",
             "collect",
