@@ -24,8 +24,10 @@
 //! | [`queue`] | the queues in Redis: claim, store, take, acknowledge, expire; and the embedded one in its place |
 //! | [`release`] | wrapped records → batch → payload → outcome; back-off |
 //! | [`agent`] | what happens when: `(event, now)` → actions, without input or output |
+//! | [`estimate`] | what a configuration sends a day, and what that costs on the link |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
+//! | [`doctor`] | what the command of that name says: verdicts, lines, what to do |
 //! | [`telemetry`], [`limits`] | what the agent counts about itself; every bound there is |
 //!
 //! # The rules
@@ -46,6 +48,8 @@ pub mod aggregate;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod doctor;
+pub mod estimate;
 pub mod ingest;
 pub mod limits;
 pub mod metric;

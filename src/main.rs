@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chouette_iot::agent::Mode;
-use chouette_iot::cli::{self, Run, Verb};
+use chouette_iot::cli::{self, Form, Run, Verb};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget, Storage};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
-use chouette_iot::runtime::{log_output, resolver, setup, spool};
+use chouette_iot::runtime::{self, log_output, resolver, setup, spool};
 use simple_logger::SimpleLogger;
 
 fn main() -> ExitCode {
@@ -31,7 +31,9 @@ fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
         Verb::Run(Run::Forever) => run(Mode::Forever, env_file),
         Verb::Run(Run::Once) => run(Mode::Once, env_file),
         Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
-        Verb::Doctor(_) | Verb::Status { .. } | Verb::Metrics(_) => fail(&"not built yet"),
+        Verb::Doctor(form) => doctor(form, env_file),
+        Verb::Metrics(form) => metrics(form, env_file),
+        Verb::Status { .. } => fail(&"not built yet"),
         Verb::Help => print(&cli::help_text()),
         Verb::Version => print(&cli::version_text()),
     }
@@ -68,6 +70,41 @@ fn run(mode: Mode, env_file: Option<&Path>) -> u8 {
         log::error!("the agent cannot run: {error}");
         cli::EXIT_FAILURE
     })
+}
+
+fn doctor(form: Form, env_file: Option<&Path>) -> u8 {
+    // Without a key, and no other mistake, the rest can be tried.
+    let config = read_config(Mode::Once, env_file);
+    let config = config.or_else(|mistakes| read_config(Mode::DryRun, env_file).map_err(|_| mistakes));
+    match runtime::doctor::run(config, env_file, form == Form::Json, seed()) {
+        Ok(true) => cli::EXIT_OK,
+        Ok(false) => cli::EXIT_FAILURE,
+        Err(error) => {
+            fail(&error);
+            cli::EXIT_FAILURE
+        }
+    }
+}
+
+fn metrics(form: Form, env_file: Option<&Path>) -> u8 {
+    let config = match read_config(Mode::DryRun, env_file) {
+        Ok(config) => config,
+        Err(error) => return fail(&error),
+    };
+    if let Err(error) = start_log(&config) {
+        return fail(&error);
+    }
+    log::set_max_level(config.log_level.min(log::LevelFilter::Warn));
+    for warning in &config.warnings {
+        log::warn!("configuration: {warning}");
+    }
+    match runtime::metrics::tell(&config, seed(), form == Form::Json) {
+        Ok(told) => {
+            print(&told.text);
+            if told.all_read { cli::EXIT_OK } else { cli::EXIT_FAILURE }
+        }
+        Err(error) => fail(&error),
+    }
 }
 
 fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {

@@ -5,11 +5,11 @@ use crate::support::behaviour::status;
 use crate::support::queues::{LOGS, Sizes};
 use crate::support::redis::Client;
 use crate::support::store::Store;
-use crate::support::{SOON, json, repository, unix_now};
+use crate::support::{SOON, json, unix_now};
 use crate::{Bench, complaints, push_ones, run_until_ready};
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 const DRY_RUN: [&str; 2] = ["run", "--dry-run"];
@@ -33,26 +33,6 @@ fn printing_to(output: impl Into<Stdio>, env: &Env) -> (Option<i32>, String) {
     let ended = command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).spawn().unwrap();
     let ended = ended.wait_with_output().unwrap();
     (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
-}
-
-#[test]
-fn the_first_command_of_the_readme_needs_nothing_but_the_program() {
-    const PROGRAM: &str = "./target/release/chouette-iot";
-    let readme = fs::read_to_string(repository("README.md")).unwrap();
-    let is_shown = |line: &&str| line.contains(PROGRAM) && line.contains("--dry-run");
-    let (variables, words) = readme.lines().find(is_shown).unwrap().split_once(PROGRAM).unwrap();
-    let env: Env = variables
-        .split_whitespace()
-        .map(|variable| variable.split_once('=').unwrap())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let mut agent = Agent::spawn(&words.split_whitespace().collect::<Vec<_>>(), &env);
-    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
-    assert_eq!(complaints(&agent.stderr()), Vec::<&str>::new());
-    let body = json::parse(agent.stdout().trim_end()).unwrap();
-    let first = json::items(json::get(&body, "series"));
-    let names: Vec<_> = first.iter().filter_map(|series| json::text(json::get(series, "metric"))).collect();
-    assert!(names.contains(&"Chouette.host.memory.used"), "{names:?}");
 }
 
 #[test]

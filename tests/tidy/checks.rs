@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["ingest", "aggregate", "collect", "queue", "release", "protocol", "metric", "limits", "telemetry"],
     ),
     ("cli", &["config", "limits"]),
+    ("doctor", &["config", "queue", "protocol", "metric", "limits"]),
     (
         "agent",
         &[
@@ -55,10 +56,27 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "estimate",
+        &[
+            "agent",
+            "ingest",
+            "aggregate",
+            "collect",
+            "queue",
+            "release",
+            "protocol",
+            "metric",
+            "limits",
+            "telemetry",
+        ],
+    ),
+    (
         "runtime",
         &[
             "agent",
+            "estimate",
             "config",
+            "doctor",
             "ingest",
             "aggregate",
             "collect",

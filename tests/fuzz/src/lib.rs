@@ -4,6 +4,8 @@
 //! mutations in the ordinary test suite, which takes this file in by its path.
 #![allow(clippy::unwrap_used)]
 
+mod board;
+mod certificate;
 mod collectors;
 mod configuration;
 mod dogstatsd;
@@ -25,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("redis_replies", redis::redis_replies),
     ("dramatiq", collectors::dramatiq),
     ("tegrastats", collectors::tegrastats),
+    ("board", board::board),
     ("kubelet", collectors::kubelet),
     ("docker", collectors::docker),
     ("http_answer", http::http_answer),
@@ -33,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("url", configuration::url),
     ("dogstatsd", dogstatsd::dogstatsd),
     ("spool", spool::spool),
+    ("certificate", certificate::certificate),
 ];
 
 /// Runs the target of that name.
