@@ -26,6 +26,7 @@
 //! | [`agent`] | what happens when: `(event, now)` → actions, without input or output |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
+//! | [`status`] | what the agent tells of itself to who asks, and how a person reads it |
 //! | [`telemetry`], [`limits`] | what the agent counts about itself; every bound there is |
 //!
 //! # The rules
@@ -53,4 +54,5 @@ pub mod protocol;
 pub mod queue;
 pub mod release;
 pub mod runtime;
+pub mod status;
 pub mod telemetry;

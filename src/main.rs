@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chouette_iot::agent::Mode;
-use chouette_iot::cli::{self, Run, Verb};
+use chouette_iot::cli::{self, Form, Run, Verb};
 use chouette_iot::config::env_file::{self, ENV_FILE_BYTES_MAX};
 use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget, Storage};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
+use chouette_iot::runtime::status::client::{self, Question};
 use chouette_iot::runtime::{log_output, resolver, setup, spool};
 use simple_logger::SimpleLogger;
 
@@ -31,7 +32,11 @@ fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
         Verb::Run(Run::Forever) => run(Mode::Forever, env_file),
         Verb::Run(Run::Once) => run(Mode::Once, env_file),
         Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
-        Verb::Doctor(_) | Verb::Status { .. } | Verb::Metrics(_) => fail(&"not built yet"),
+        Verb::Status { form, watch, alive } => {
+            let question = Question { is_json: form == Form::Json, watches: watch, alive };
+            status(question, env_file)
+        }
+        Verb::Doctor(_) | Verb::Metrics(_) => fail(&"not built yet"),
         Verb::Help => print(&cli::help_text()),
         Verb::Version => print(&cli::version_text()),
     }
@@ -70,6 +75,18 @@ fn run(mode: Mode, env_file: Option<&Path>) -> u8 {
     })
 }
 
+fn status(question: Question, env_file: Option<&Path>) -> u8 {
+    let path = read_env_file(env_file).and_then(|variables| {
+        Config::status_socket(std::env::vars_os(), variables).map_err(|errors| errors.to_string())
+    });
+    match path {
+        Ok(Some(path)) if client::run(&path, question) => cli::EXIT_OK,
+        Ok(Some(_)) => cli::EXIT_FAILURE,
+        Ok(None) => fail(&"STATUS_SOCKET=none: the agent tells nobody how it goes"),
+        Err(error) => fail(&error),
+    }
+}
+
 fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {
     let parts = read_config(mode, env_file).and_then(|config| {
         let parts = setup::parts(&config, seed()).map_err(|error| error.to_string())?;
@@ -89,16 +106,18 @@ fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {
 }
 
 fn read_config(mode: Mode, env_file: Option<&Path>) -> Result<Config, String> {
-    let mut variables = Vec::new();
-    if let Some(path) = env_file {
-        let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        variables = env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
+    let variables = read_env_file(env_file)?;
     let config = match mode {
         Mode::DryRun => Config::for_dry_run(std::env::vars_os(), variables, &read_named),
         _ => Config::from_env_and_file(std::env::vars_os(), variables, &read_named),
     };
     config.map_err(|errors| errors.to_string())
+}
+
+fn read_env_file(path: Option<&Path>) -> Result<Vec<(String, String)>, String> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    env_file::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -105,6 +105,7 @@ impl Flusher {
             self.submit(queue::watch_claim(lease::lasts(cx.settings)), Hold::Keep, cx);
         } else {
             cx.warnings.recovered("aggregation");
+            cx.past.flushed(0, 0, cx.now.mono);
             self.state = State::Idle;
         }
         Ok(())
@@ -121,7 +122,10 @@ impl Flusher {
 
     fn claimed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         match queue::claimed_now(replies)? {
-            (false, false) => self.state = State::Idle,
+            (false, false) => {
+                cx.past.flushed(0, 0, cx.now.mono);
+                self.state = State::Idle;
+            }
             _ => self.begin_reading(true, cx),
         }
         Ok(())
@@ -178,6 +182,7 @@ impl Flusher {
         }
         self.lost();
         self.failed = true;
+        cx.past.flush_failed(&error.to_string());
         cx.warnings.warn("aggregation", error, cx.now.mono);
     }
 

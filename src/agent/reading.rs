@@ -37,6 +37,8 @@ pub(super) struct Reading {
     taken: u64,
     returning: Records,
     drops: Counters,
+    /// What the commit under way drops.
+    dropping: Counters,
     commit: Option<Commit>,
     totals: Totals,
 }
@@ -76,6 +78,7 @@ impl Reading {
             taken: 0,
             returning: Records::default(),
             drops: Counters::new(),
+            dropping: Counters::new(),
             commit: None,
             totals: Totals::default(),
         };
@@ -230,6 +233,7 @@ impl Reading {
             *self.drops.entry("value_without_key".into()) = claimed - self.values_found;
         }
         let drops = std::mem::take(&mut self.drops);
+        self.dropping = drops.clone();
         self.totals.dropped += drops.iter().map(|(_, count)| count).sum::<u64>();
         self.commit = Some(Commit::new(
             self.bucket.take_contexts(),
@@ -249,12 +253,13 @@ impl Reading {
         self.totals.returned += commit.returned;
         self.totals.series += commit.series;
         cx.telemetry.dropped("not_finite", commit.not_finite);
-        cx.telemetry.dropped_all(&commit.untold);
+        cx.telemetry.told(&self.dropping, &commit.untold);
     }
 
     /// One line about what was done, if anything was.
-    pub fn report(&self, cx: &Cx<'_>) {
+    pub fn report(&self, cx: &mut Cx<'_>) {
         let Totals { records, buckets, series, returned, dropped } = self.totals;
+        cx.past.flushed(records, series, cx.now.mono);
         let took = cx.now.mono.saturating_duration_since(self.started);
         if records > 0 {
             log::info!(

@@ -100,6 +100,7 @@ fn heading(topic: Topic) -> &'static str {
         Topic::Release => "Release (what is sent, and when):",
         Topic::Network => "Network:",
         Topic::Logging => "Log lines:",
+        Topic::Status => "Status (what chouette-iot status asks):",
     }
 }
 

@@ -4,7 +4,7 @@
 //! Redis, [`spool`] has the embedded queue and writes what that is not to lose. [`http_client`] keeps a connection to a
 //! server; it and Redis' stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
 //! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake.
-//! [`notify`] tells the service manager how it goes. [`setup`] makes all of it from the configuration. [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
+//! [`notify`] tells the service manager how it goes, [`status`] whoever asks. [`setup`] makes all of it from the configuration. [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
@@ -19,13 +19,16 @@ pub mod notify;
 pub mod outlet;
 pub mod plugin_io;
 pub mod probe;
+pub mod progress;
 pub mod proxy;
 pub mod queue_link;
 pub mod redis_link;
 pub mod resolver;
 pub mod setup;
 pub mod signals;
+pub mod socket_file;
 pub mod spool;
+pub mod status;
 pub mod timer_wheel;
 pub mod tls;
 pub mod tokens;

@@ -28,7 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("protocol", &["limits"]),
     ("limits", &[]),
-    ("telemetry", &["metric", "limits"]),
+    ("telemetry", &["metric", "limits", "status"]),
+    ("status", &["metric", "limits"]),
     ("ingest", STAGE_IMPORTS),
     ("aggregate", STAGE_IMPORTS),
     ("collect", STAGE_IMPORTS),
@@ -52,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metric",
             "limits",
             "telemetry",
+            "status",
         ],
     ),
     (
@@ -68,6 +70,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metric",
             "limits",
             "telemetry",
+            "status",
         ],
     ),
 ];
