@@ -281,7 +281,7 @@ mod tests {
                 "chouette.queued.metrics[]"
             ]
         );
-        assert_eq!(telemetry, Telemetry::default());
+        assert_eq!(telemetry, Telemetry { before: telemetry.before.clone(), ..Telemetry::default() });
         assert!(telemetry.take(10, 8.0).is_empty());
     }
 
@@ -299,5 +299,47 @@ mod tests {
             "the later ones are left out, and so is the second of a second"
         );
         assert!(kept.iter().all(|series| series.point.value == Number::Int(7)));
+    }
+
+    fn told(telemetry: &Telemetry) -> String {
+        let mut document = Document::default();
+        telemetry.tell_drops(&mut document);
+        telemetry.tell_dogstatsd(&mut document);
+        document.finish()
+    }
+
+    #[test]
+    fn what_was_taken_still_counts_since_the_start() {
+        let counters = |reason: &'static str, count| [(Cow::Borrowed(reason), count)].into_iter().collect();
+        let mut telemetry = Telemetry::default();
+        for _ in 0..2 {
+            telemetry.dropped("not_json", 2);
+            telemetry.dogstatsd_received(9);
+            telemetry.dogstatsd_bad("cut");
+            telemetry.dogstatsd_kernel_drops(4);
+            telemetry.take(10, 7.0);
+        }
+        telemetry.dropped("not_json", 1);
+        // In the transaction that drops it, or here.
+        telemetry.told(&counters("expired", 500), &Counters::new());
+        telemetry.told(&counters("clock", 1), &counters("clock", 1));
+        assert_eq!(telemetry.dropped_total(), 506);
+        assert_eq!(
+            told(&telemetry),
+            r#"{"dropped":{"clock":1,"expired":500,"not_json":5},"received":18,"bad":{"cut":2},"kernel_drops":8}"#
+        );
+        let dropped = telemetry.take(10, 8.0);
+        assert_eq!(dropped.len(), 2, "what was told elsewhere is not told again");
+    }
+
+    #[test]
+    fn reasons_that_are_too_many_are_one() {
+        let mut telemetry = Telemetry::default();
+        for number in 0..REASONS_MAX + 10 {
+            let reason = Cow::Owned(format!("r{number}"));
+            telemetry.told(&[(reason, 1)].into_iter().collect(), &Counters::new());
+        }
+        assert_eq!(telemetry.before.dropped.len(), REASONS_MAX + 1);
+        assert_eq!(telemetry.before.dropped.get("other"), Some(&10));
     }
 }

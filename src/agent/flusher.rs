@@ -95,6 +95,7 @@ impl Flusher {
 
     fn surveyed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let survey = queue::survey_of(replies)?;
+        cx.past.surveyed(survey.raw);
         if cx.stopping {
             self.state = State::Idle;
         } else if survey.claimed != (0, 0) {

@@ -13,6 +13,8 @@ pub(super) struct Past {
     started: Option<Instant>,
     storage: Storage,
     flush: Flush,
+    /// Raw records when the last run began.
+    raw: Option<u64>,
     today: Today,
     hour: Hour,
     /// Drops that the hour has.
@@ -76,6 +78,11 @@ impl Past {
         self.flush.awaited = Some(now);
     }
 
+    /// A run begins, with so many raw records.
+    pub fn surveyed(&mut self, raw: u64) {
+        self.raw = Some(raw);
+    }
+
     /// A run ended well.
     pub fn flushed(&mut self, records: u64, series: u64, now: Instant) {
         self.flush = Flush { ended: Some(now), records, series, problem: None, awaited: Some(now) };
@@ -129,16 +136,18 @@ impl Past {
         self.flush.awaited.map(|since| (since, self.flush.problem.as_deref()))
     }
 
-    /// Writes the connection and the flush.
-    pub fn tell(&self, kind: &str, now: Instant, document: &mut Document) {
+    /// Writes the connection, with what waits in memory for it, and the flush.
+    pub fn tell(&self, kind: &str, waiting: usize, now: Instant, document: &mut Document) {
         document.begin("storage");
         document.text("kind", Some(kind));
         document.flag("up", self.storage.is_up);
         document.ago("since_s", self.storage.since, now);
         document.text("problem", self.storage.problem.as_deref());
+        document.number("waiting", waiting as u64);
         document.end();
         document.begin("flush");
         document.ago("ago_s", self.flush.ended, now);
+        document.number("raw", self.raw);
         document.number("records", self.flush.records);
         document.number("series", self.flush.series);
         document.text("problem", self.flush.problem.as_deref());

@@ -41,7 +41,7 @@ impl Agent {
         document.text("reason", reason.as_deref());
         document.flag("clock_believed", shared.belief.is_believable(now, &shared.settings));
         shared.holding.tell(now.mono, &mut document);
-        shared.past.tell(around.storage, now.mono, &mut document);
+        shared.past.tell(around.storage, self.outbox.len(), now.mono, &mut document);
         document.begin("streams");
         for (stream, releaser) in Stream::ALL.into_iter().zip(self.releasers.iter()) {
             if stream.is_used(&shared.settings) {

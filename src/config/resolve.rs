@@ -173,3 +173,26 @@ fn near_misses(layers: &[Layer]) -> Vec<String> {
     let line = |name: &String| Some(format!("{name} is not known; did you mean {}?", meant(name)?));
     names.into_iter().filter_map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_status_socket_is_read_whatever_else_is_wrong() {
+        let read = |env: &[(&str, &str)], file: &[(&str, &str)]| {
+            Config::status_socket(vars(env), vars(file)).map_err(|errors| errors.to_string())
+        };
+        let default = Some("/run/chouette-iot/status.sock".to_owned());
+        assert_eq!(read(&[("AGGREGATE_INTERVAL", "soon")], &[]), Ok(default), "not even a key");
+        assert_eq!(read(&[], &[("STATUS_SOCKET", "/a")]), Ok(Some("/a".to_owned())));
+        assert_eq!(read(&[("status_socket", "/b/")], &[("STATUS_SOCKET", "/a")]), Ok(Some("/b".to_owned())));
+        assert_eq!(read(&[("STATUS_SOCKET", "None")], &[("STATUS_SOCKET", "/a")]), Ok(None));
+        let wrong = read(&[("STATUS_SOCKET", "a")], &[]).unwrap_err();
+        assert!(wrong.contains("STATUS_SOCKET=a") && !wrong.contains("API_KEY"), "{wrong}");
+    }
+}

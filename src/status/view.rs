@@ -105,7 +105,10 @@ fn storage(document: Object<'_>, rows: &mut Rows) {
     let state = lease.and_then(|lease| lease.text("state"));
     match storage.text("problem") {
         None if !storage.flag("up") => rows.plain(&kind, "not connected yet".to_owned()),
-        Some(problem) => rows.bad(&kind, format!("away for {since}: {problem}")),
+        Some(problem) => {
+            let waiting = number(storage, "waiting");
+            rows.bad(&kind, format!("away for {since}: {problem}; {waiting} wait in memory"));
+        }
         None => rows.good(
             &kind,
             match (state.as_deref(), holder) {
@@ -127,10 +130,13 @@ fn flush(document: Object<'_>, rows: &mut Rows) {
         format!("{} ago: {} into {series} series", duration(ago_s), count(records, "record"))
     });
     match (flush.text("problem"), last) {
-        (Some(problem), Some(last)) => {
-            rows.bad("flush", format!("failed: {problem}; the last good one {last}"))
+        (Some(problem), last) => {
+            let last = last.map(|last| format!("; the last good one {last}")).unwrap_or_default();
+            rows.bad(
+                "flush",
+                format!("failed: {problem}; {} wait{last}", count(number(flush, "raw"), "record")),
+            );
         }
-        (Some(problem), None) => rows.bad("flush", format!("failed: {problem}")),
         (None, Some(last)) => rows.good("flush", last),
         (None, None) => rows.plain("flush", "none yet".to_owned()),
     }

@@ -164,3 +164,39 @@ fn make_directory(path: &Path) {
         let _ = fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_document_fits_what_the_kernel_keeps_and_a_longer_one_is_not_sent() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        assert!(answer(&ours, &vec![b'x'; DOCUMENT_BYTES_MAX + 1]).is_err());
+        answer(&ours, &vec![b'x'; DOCUMENT_BYTES_MAX]).unwrap();
+        let mut read = Vec::new();
+        theirs.read_to_end(&mut read).unwrap();
+        assert_eq!(read.len(), DOCUMENT_BYTES_MAX, "all of it and its end, though nobody read meanwhile");
+    }
+
+    #[test]
+    fn connections_that_nobody_reads_are_few_and_the_oldest_makes_room_after_a_while() {
+        let now = Instant::now();
+        let (mut answered, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..CONNECTIONS_MAX {
+            assert!(has_room(&mut answered, now));
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            answer(&ours, b"{}").unwrap();
+            answered.push((ours, now));
+            others.push(theirs);
+        }
+        let later = now + Duration::from_secs(HELD_S);
+        assert!(!has_room(&mut answered, later - Duration::from_millis(1)));
+        assert!(has_room(&mut answered, later));
+        assert_eq!(answered.len(), CONNECTIONS_MAX - 1);
+        others.clear();
+        assert!(has_room(&mut answered, now));
+        assert_eq!(answered.len(), 0, "those that have gone");
+    }
+}

@@ -1,0 +1,111 @@
+//! Where the agent answers, and whom.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt as _;
+use support::agent::API_KEY;
+use support::behaviour::status;
+
+/// Whoever has no rights.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn only_the_owner_and_root_get_at_the_socket_and_it_goes_with_the_agent() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let place = scene.dir.join("new/status.sock");
+    let mut agent = Agent::run(&scene.env(&[("STATUS_SOCKET", place.to_str().unwrap())]));
+    assert!(wait_until(SOON, || place.exists()), "{}", agent.stderr());
+    assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(place.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o755);
+    agent.signal("TERM");
+    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
+    assert!(!place.exists());
+    let output = ask(place.to_str().unwrap(), &[]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    let said = stderr(&output);
+    assert!(said.contains(place.to_str().unwrap()) && said.contains("STATUS_SOCKET"), "{said}");
+}
+
+#[test]
+fn a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    drop(UnixListener::bind(scene.socket()).unwrap());
+    let first = scene.run(&[]);
+    let answer = || ask(scene.socket().to_str().unwrap(), &["--json"]);
+    assert!(wait_until(SOON, || answer().status.success()), "{}", first.stderr());
+    assert_eq!(number(&scene.document(), &["pid"]), Some(f64::from(first.pid())));
+    let mut second = Agent::run(&scene.env(&[]));
+    assert!(second.wait_for_line(SOON, "another program receives there"), "{}", second.stderr());
+    assert!(second.wait_for_line(SOON, "stands by"), "it goes on: {}", second.stderr());
+    second.signal("TERM");
+    assert_eq!(second.wait(SOON), Some(0));
+    assert_eq!(number(&scene.document(), &["pid"]), Some(f64::from(first.pid())));
+}
+
+#[test]
+fn an_abstract_socket_stands_in_where_the_path_cannot_be_made() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    scene.dir.write("file", "no directory");
+    let place = scene.dir.join("file/status.sock").display().to_string();
+    let agent = Agent::run(&scene.env(&[("STATUS_SOCKET", &place)]));
+    assert!(agent.wait_for_line(SOON, "stands in"), "{}", agent.stderr());
+    assert!(!agent.stderr().contains("WARN"), "{}", agent.stderr());
+    let output = ask(&place, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(number(&document(&output), &["pid"]), Some(f64::from(agent.pid())));
+    // Anybody can connect to it, but nobody else is told anything.
+    let log = agent.stderr();
+    let (_, name) = log.split_once("; @").unwrap();
+    let (name, _) = name.split_once(" stands in").unwrap();
+    let code = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect('\\0'+sys.argv[1])\nprint(len(s.recv(99)))";
+    let heard = |user: u32| {
+        // A place where everybody may look; another one may come first in the path.
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", code, name]).current_dir("/").uid(user).output().ok()
+    };
+    let (Some(owner), Some(other)) = (heard(0), heard(NOBODY)) else {
+        return support::skip("/usr/bin/python3 as another user, for which one has to be root");
+    };
+    assert_eq!((stdout(&owner).trim(), stdout(&other).trim()), ("99", "0"), "{name}: {}", stderr(&owner));
+}
+
+#[test]
+fn only_one_variable_counts_and_a_file_may_hold_it() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let _agent = scene.run(&[]);
+    let socket = scene.socket().display().to_string();
+    let file = scene.dir.write("agent.env", &format!("STATUS_SOCKET={socket}\nAGGREGATE_INTERVAL=soon\n"));
+    let status = |env: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = Command::new(agent::binary());
+        command.arg("status").args(arguments).env_clear().envs(env.iter().copied()).output().unwrap()
+    };
+    let output = status(&[("RELEASE_INTERVAL", "0")], &["--env-file", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = status(&[("STATUS_SOCKET", "here")], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("STATUS_SOCKET=here"), "{}", stderr(&output));
+    let output = status(&[("STATUS_SOCKET", "none"), ("API_KEY", API_KEY)], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("STATUS_SOCKET=none"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reload_moves_the_socket() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let (first, second) = (scene.dir.join("first"), scene.dir.join("second"));
+    let file = |path: &std::path::Path| {
+        scene.dir.write("agent.env", &format!("STATUS_SOCKET={}\n", path.display())).display().to_string()
+    };
+    let mut env = scene.env(&[]);
+    env.retain(|(name, _)| name != "STATUS_SOCKET");
+    let agent = Agent::spawn(&["run", "--env-file", &file(&first)], &env);
+    assert!(wait_until(SOON, || first.exists()), "{}", agent.stderr());
+    file(&second);
+    agent.signal("HUP");
+    assert!(wait_until(SOON, || second.exists() && !first.exists()), "{}", agent.stderr());
+    assert_eq!(ask(second.to_str().unwrap(), &[]).status.code(), Some(0));
+    scene.dir.write("agent.env", "STATUS_SOCKET=none\n");
+    agent.signal("HUP");
+    assert!(wait_until(SOON, || !second.exists()), "{}", agent.stderr());
+}
