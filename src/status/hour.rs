@@ -60,15 +60,10 @@ impl Hour {
             })
             .collect();
         document.begin("hour");
-        let rows: [(&str, fn(&Minute) -> u32); 4] = [
-            ("released", |minute| minute.released),
-            ("bytes", |minute| minute.bytes),
-            ("queued", |minute| minute.queued.unwrap_or_default()),
-            ("dropped", |minute| minute.dropped),
-        ];
-        for (key, value) in rows {
-            document.numbers(key, &mut minutes.iter().map(value));
-        }
+        document.numbers("released", &mut minutes.iter().map(|minute| minute.released));
+        document.numbers("bytes", &mut minutes.iter().map(|minute| minute.bytes));
+        document.numbers("queued", &mut minutes.iter().map(|minute| minute.queued.unwrap_or_default()));
+        document.numbers("dropped", &mut minutes.iter().map(|minute| minute.dropped));
         document.end();
     }
 

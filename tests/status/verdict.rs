@@ -2,7 +2,7 @@
 
 use super::*;
 use chouette_iot::agent::{Event, Mode};
-use chouette_iot::limits::status::{FAILING_INTERVALS, FAILING_S_MIN};
+use chouette_iot::limits::status::{DOCUMENT_BYTES_MAX, FAILING_INTERVALS, FAILING_S_MIN, REASONS_MAX};
 use std::time::Duration;
 use support::core::{Core, START_S, settings};
 use support::queues::{RAW, WRAPPED, raw_record, wrapped_record};
@@ -117,6 +117,30 @@ fn who_stands_by_is_well_however_long_and_has_time_once_it_takes_over() {
     assert_eq!(reason(&core), None);
     core.pass(PATIENCE);
     assert!(reason(&core).is_some());
+}
+
+/// Whoever writes to Redis can have the agent count what it likes, but not as much as it likes.
+#[test]
+fn a_document_is_bounded_whatever_redis_holds() {
+    let Some(redis) = RedisServer::start() else { return };
+    let reasons = REASONS_MAX + 10;
+    let letters = |number: usize| -> String {
+        [number / 26, number % 26].map(|letter| char::from(b'a' + letter as u8)).iter().collect()
+    };
+    let mut client = redis.client();
+    for number in 0..reasons {
+        let key = format!("x:1:{}_{}", "long".repeat(7), letters(number));
+        client.push(WRAPPED, &key, Some(1.0), Some(b"{}"));
+    }
+    let mut core = core(10);
+    core.connect(&redis);
+    core.pass(MOMENT * 3);
+    let document = core.status(true, PATIENCE);
+    let Value::Object(dropped) = at(&document, &["dropped"]) else { panic!("no object") };
+    let counted: f64 = dropped.values().filter_map(|count| json::number(Some(count))).sum();
+    assert_eq!((dropped.len(), counted), (REASONS_MAX + 1, reasons as f64));
+    assert!(dropped.contains_key("other"));
+    assert!(miniserde::json::to_string(&document).len() < DOCUMENT_BYTES_MAX);
 }
 
 #[test]
