@@ -214,7 +214,7 @@ impl Agent {
             Err(error) => cx.warnings.warn("lease", &error, cx.now.mono),
         }
         if cx.holding.stands_by_for().is_some() {
-            cx.past.stands_by(now.mono);
+            cx.past.flush_may_wait(now.mono);
         }
         if let Some(at) = self.lease.ask_at().filter(|_| self.runs_on_schedule()) {
             actions.push(Action::Arm(Timer::Lease, at));

@@ -73,8 +73,8 @@ impl Past {
         self.storage.problem = Some(one_line(reason));
     }
 
-    /// Another agent has the lease: no run is waited for.
-    pub fn stands_by(&mut self, now: Instant) {
+    /// Nothing is amiss: another agent has the lease, or a long run goes on.
+    pub fn flush_may_wait(&mut self, now: Instant) {
         self.flush.awaited = Some(now);
     }
 

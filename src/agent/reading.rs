@@ -249,6 +249,7 @@ impl Reading {
         let Some(commit) = self.commit.take() else {
             return;
         };
+        cx.past.flush_may_wait(cx.now.mono);
         self.totals.records += commit.records - commit.returned;
         self.totals.returned += commit.returned;
         self.totals.series += commit.series;

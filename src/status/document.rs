@@ -32,7 +32,11 @@ impl Document {
 
     /// A number.
     pub fn number(&mut self, key: &str, number: impl Into<Option<u64>>) {
-        match number.into() {
+        self.optional(key, number.into());
+    }
+
+    fn optional(&mut self, key: &str, number: Option<u64>) {
+        match number {
             Some(number) => self.member(key, &number.to_string()),
             None => self.member(key, "null"),
         }
@@ -40,7 +44,7 @@ impl Document {
 
     /// Whole seconds.
     pub fn seconds(&mut self, key: &str, time: Option<Duration>) {
-        self.number(key, time.map(|time| time.as_secs()));
+        self.optional(key, time.map(|time| time.as_secs()));
     }
 
     /// Whole seconds since a time.

@@ -60,13 +60,11 @@ impl StatusSocket {
     pub fn open(path: Option<&str>, registry: &Registry, token: Token) -> StatusSocket {
         let mut status = StatusSocket { path: path.map(str::to_owned), ..StatusSocket::none() };
         let Some(path) = path else { return status };
-        match listen(path) {
-            Ok((mut listener, file)) => {
-                if let Err(error) = registry.register(&mut listener, token, Interest::READABLE) {
-                    log::warn!("STATUS_SOCKET {path}: {error}");
-                }
-                (status.listener, status.file) = (Some(listener), file);
-            }
+        let opened = listen(path).and_then(|(mut listener, file)| {
+            registry.register(&mut listener, token, Interest::READABLE).map(|()| (listener, file))
+        });
+        match opened {
+            Ok((listener, file)) => (status.listener, status.file) = (Some(listener), file),
             Err(error) => {
                 log::warn!("STATUS_SOCKET {path}: {error}; chouette-iot status cannot ask this agent")
             }
@@ -86,7 +84,8 @@ impl StatusSocket {
 
     /// Answers those who have connected with what `document` says, as many as one turn has time for.
     pub fn serve(&mut self, is_ready: bool, now: Instant, document: &mut dyn FnMut() -> String) {
-        self.has_more |= is_ready;
+        // What was told of a socket that is closed by now counts for nothing.
+        self.has_more = (self.has_more || is_ready) && self.listener.is_some();
         let Some(listener) = self.listener.as_ref().filter(|_| self.has_more) else { return };
         let mut text = None;
         for _ in 0..ACCEPTS_PER_TURN {
