@@ -35,6 +35,7 @@ impl Agent {
         let reason = self.why_it_does_not_advance(now, around);
         document.text("version", Some(env!("CARGO_PKG_VERSION")));
         document.number("pid", u64::from(around.process));
+        document.number("time_s", now.wall_s as u64);
         document.ago("uptime_s", shared.past.start(), now.mono);
         document.flag("advances", reason.is_none());
         document.flag("alive", around.is_alive);

@@ -1,7 +1,7 @@
 //! What the agent tells of itself when it is asked: `chouette-iot status`.
 //!
 //! ```text
-//! {"version":"0.1.0","pid":412,"uptime_s":93,"advances":true,"alive":true,"reason":null,…
+//! {"version":"0.1.0","pid":412,"time_s":1700000000,"uptime_s":93,"advances":true,"alive":true,"reason":null,…
 //!  "storage":{"kind":"redis","up":true,"since_s":92,"problem":null},
 //!  "flush":{"ago_s":3,"records":120,"series":14,"problem":null},
 //!  "streams":{"metrics":{"queued":0,"last":{"ago_s":12,"items":140,"bytes":1204,"answer":"202"},…}},

@@ -70,6 +70,30 @@ fn an_abstract_socket_stands_in_where_the_path_cannot_be_made() {
     assert_eq!((stdout(&owner).trim(), stdout(&other).trim()), ("99", "0"), "{name}: {}", stderr(&owner));
 }
 
+/// As in a container whose root is read-only, which is what the manifests ask for.
+#[test]
+fn a_read_only_run_is_no_obstacle() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let place = format!("/run/chouette-iot-test-{}/status.sock", std::process::id());
+    let apart = |words: &[&str]| {
+        let mut command = Command::new("unshare");
+        let setup = "mount -t tmpfs -o ro tmpfs /run && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", setup, "sh"]).args(words).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    };
+    if !apart(&["true"]).status().is_ok_and(|status| status.success()) {
+        return support::skip("a mount of one's own needs root");
+    }
+    let binary = agent::binary();
+    let program = binary.to_str().unwrap();
+    let agent = Agent::start(apart(&[program, "run"]).envs(scene.env(&[("STATUS_SOCKET", &place)])));
+    assert!(agent.wait_for_line(SOON, "stands in"), "{}", agent.stderr());
+    assert!(agent.stderr().contains("Read-only file system") || agent.stderr().contains("No such file"));
+    let output = apart(&[program, "status"]).env("STATUS_SOCKET", &place).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+}
+
 #[test]
 fn only_one_variable_counts_and_a_file_may_hold_it() {
     let Some(scene) = Scene::new(|_| status(202)) else { return };
