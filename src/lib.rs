@@ -24,6 +24,7 @@
 //! | [`queue`] | the queues in Redis: claim, store, take, acknowledge, expire; and the embedded one in its place |
 //! | [`release`] | wrapped records → batch → payload → outcome; back-off |
 //! | [`agent`] | what happens when: `(event, now)` → actions, without input or output |
+//! | [`estimate`] | what a configuration sends a day, and what that costs on the link |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
 //! | [`status`] | what the agent tells of itself to who asks, and how a person reads it |
@@ -47,6 +48,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod estimate;
 pub mod ingest;
 pub mod limits;
 pub mod metric;

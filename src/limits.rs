@@ -269,11 +269,15 @@ pub const DEVICES_MAX: usize = 64;
 /// Largest file that is read; a larger one is an error, since half a file can mean the opposite.
 pub const BOARD_FILE_BYTES_MAX: u64 = 1 << 20;
 
+pub mod board;
+
 pub mod docker;
 
 pub mod dogstatsd;
 
 pub mod dramatiq;
+
+pub mod estimate;
 
 pub mod k8s;
 

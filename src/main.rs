@@ -13,7 +13,7 @@ use chouette_iot::config::{Config, RedisTarget, Storage};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
 use chouette_iot::runtime::status::client::{self, Question};
-use chouette_iot::runtime::{log_output, resolver, setup, spool};
+use chouette_iot::runtime::{self, log_output, resolver, setup, spool};
 use simple_logger::SimpleLogger;
 
 fn main() -> ExitCode {
@@ -32,11 +32,12 @@ fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
         Verb::Run(Run::Forever) => run(Mode::Forever, env_file),
         Verb::Run(Run::Once) => run(Mode::Once, env_file),
         Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
+        Verb::Metrics(form) => metrics(form, env_file),
         Verb::Status { form, watch, alive } => {
             let question = Question { is_json: form == Form::Json, watches: watch, alive };
             status(question, env_file)
         }
-        Verb::Doctor(_) | Verb::Metrics(_) => fail(&"not built yet"),
+        Verb::Doctor(_) => fail(&"not built yet"),
         Verb::Help => print(&cli::help_text()),
         Verb::Version => print(&cli::version_text()),
     }
@@ -83,6 +84,27 @@ fn status(question: Question, env_file: Option<&Path>) -> u8 {
         Ok(Some(path)) if client::run(&path, question) => cli::EXIT_OK,
         Ok(Some(_)) => cli::EXIT_FAILURE,
         Ok(None) => fail(&"STATUS_SOCKET=none: the agent tells nobody how it goes"),
+        Err(error) => fail(&error),
+    }
+}
+
+fn metrics(form: Form, env_file: Option<&Path>) -> u8 {
+    let config = match read_config(Mode::DryRun, env_file) {
+        Ok(config) => config,
+        Err(error) => return fail(&error),
+    };
+    if let Err(error) = start_log(&config) {
+        return fail(&error);
+    }
+    log::set_max_level(config.log_level.min(log::LevelFilter::Warn));
+    for warning in &config.warnings {
+        log::warn!("configuration: {warning}");
+    }
+    match runtime::metrics::tell(&config, seed(), form == Form::Json) {
+        Ok(told) => {
+            print(&told.text);
+            if told.all_read { cli::EXIT_OK } else { cli::EXIT_FAILURE }
+        }
         Err(error) => fail(&error),
     }
 }

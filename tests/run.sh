@@ -72,6 +72,10 @@ main() {
     trap "rm -f '$log'" EXIT
     # Most tests wait for something most of the time: more of them at once than there are processors.
     export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8}
+    # The commands of the README run what its first one builds.
+    if [[ -n ${CI:-} ]]; then
+        cargo build --release --locked
+    fi
     local code=0
     local limit=(timeout --kill-after=30s)
     if [[ -t 0 ]]; then

@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub belief: Belief,
     pub past: Past,
     pub stopping: bool,
+    /// Whether nothing may be changed but what is in memory.
+    pub is_dry_run: bool,
 }
 
 /// What the stages share while an event is handled.
@@ -44,6 +46,7 @@ pub(super) struct Cx<'a> {
     pub past: &'a mut Past,
     pub actions: &'a mut Vec<Action>,
     pub stopping: bool,
+    pub is_dry_run: bool,
 }
 
 impl Cx<'_> {
@@ -67,7 +70,7 @@ impl Cx<'_> {
 }
 
 impl Shared {
-    pub fn new(name: String, settings: Settings, mut random: Random) -> Shared {
+    pub fn new(name: String, settings: Settings, mut random: Random, is_dry_run: bool) -> Shared {
         Shared {
             settings,
             line: Line::default(),
@@ -80,6 +83,7 @@ impl Shared {
             belief: Belief::default(),
             past: Past::default(),
             stopping: false,
+            is_dry_run,
         }
     }
 
@@ -98,6 +102,7 @@ impl Shared {
             past: &mut self.past,
             actions,
             stopping: self.stopping,
+            is_dry_run: self.is_dry_run,
         }
     }
 }

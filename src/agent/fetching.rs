@@ -1,4 +1,4 @@
-//! The records of a claim on their way here: keys are listed, values asked for, and what has come waits to be taken.
+//! The records of a queue, as a rule of a claim, on their way here: keys are listed, values asked for, and what has come waits to be taken.
 //!
 //! One chunk is fetched while the one before is aggregated.
 
@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use crate::limits::{CHUNK_KEYS, FIRST_CHUNK_KEYS, RECORD_BYTES_MAX};
 use crate::protocol::redis::{Found, Replies, Request, Strings};
-use crate::queue::{self, CLAIMED_METRICS, Listed, QueueError};
+use crate::queue::{self, Listed, Queue, QueueError};
 
 /// See the module.
 pub(super) struct Fetching {
+    queue: Queue,
     /// How many keys were listed, and how many of them transactions have removed.
     listed: u64,
     pub removed: u64,
@@ -83,8 +84,9 @@ impl Chunk {
 
 impl Fetching {
     /// Begins; gives the first request too. Its first reply is the number of values, see [`Fetching::received`].
-    pub fn begin() -> (Fetching, Request) {
+    pub fn begin(queue: Queue) -> (Fetching, Request) {
         let mut fetching = Fetching {
+            queue,
             listed: 0,
             removed: 0,
             awaiting: Awaiting::Keys,
@@ -95,7 +97,7 @@ impl Fetching {
             ready: 0,
             at_end: false,
         };
-        let mut request = queue::claimed_size();
+        let mut request = queue::values_size(queue);
         fetching.ask_for_keys(&mut request);
         (fetching, request)
     }
@@ -137,7 +139,7 @@ impl Fetching {
 
     fn ask_for_keys(&mut self, request: &mut Request) {
         let rank = (self.listed - self.removed) as usize;
-        queue::key_chunk(request, CLAIMED_METRICS, rank, CHUNK_KEYS);
+        queue::key_chunk(request, self.queue, rank, CHUNK_KEYS);
     }
 
     /// The request for the next chunk, when it is time for one.
@@ -147,7 +149,7 @@ impl Fetching {
         let keys = queue::fitting(names(listed, self.next_key), self.chunk_keys);
         let mut request = Request::new();
         let asked = names(listed, self.next_key).take(keys);
-        queue::value_chunk(&mut request, CLAIMED_METRICS, asked, RECORD_BYTES_MAX);
+        queue::value_chunk(&mut request, self.queue, asked, RECORD_BYTES_MAX);
         let lists = self.next_keys.len() == 1 && self.next_key + keys == listed.len();
         if lists {
             self.ask_for_keys(&mut request);
@@ -159,8 +161,8 @@ impl Fetching {
     /// Takes the replies to the last request. Those to the first tell how many values there are.
     pub fn received(&mut self, replies: Replies) -> Result<Option<u64>, QueueError> {
         // One request asks for both.
-        const EITHER: &str = "chouette:metrics:claimed.keys or .values";
-        self.take(replies).map_err(|error| error.about(EITHER))
+        let keys = self.queue.keys;
+        self.take(replies).map_err(|error| error.about(&format!("{keys} or .values")))
     }
 
     fn take(&mut self, mut replies: Replies) -> Result<Option<u64>, QueueError> {

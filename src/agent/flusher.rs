@@ -8,6 +8,8 @@
 //! Claim and commits are carried out only while this agent holds the lease.
 //! Any refusal or a lost connection gives the run up. What was claimed stays in Redis and is finished by
 //! the next run, so each record is stored exactly once: with its bucket's commit, or put back.
+//!
+//! A dry run claims nothing. It looks at what is claimed and at what is raw, and keeps what a commit would store.
 
 use super::Cx;
 use super::lease;
@@ -15,7 +17,7 @@ use super::line::{Hold, Owner};
 use super::reading::{self, Reading};
 use crate::ingest::record::RecordParser;
 use crate::protocol::redis::{Replies, Request, Value};
-use crate::queue::{self, QueueError};
+use crate::queue::{self, CLAIMED_METRICS, Entry, Queue, QueueError, RAW_METRICS};
 
 #[derive(Default)]
 pub(super) struct Flusher {
@@ -23,6 +25,8 @@ pub(super) struct Flusher {
     state: State,
     failed: bool,
     parser: RecordParser,
+    /// What a dry run would store.
+    shown: Vec<Entry>,
 }
 
 #[derive(Default)]
@@ -33,6 +37,7 @@ enum State {
     Watching,
     Claiming,
     Reading(Box<Reading>),
+    Looking(Queue, Box<Reading>),
 }
 
 impl Flusher {
@@ -47,7 +52,10 @@ impl Flusher {
 
     /// Begins a run, unless one is under way, Redis is away or another agent is at it.
     pub fn start(&mut self, cx: &mut Cx<'_>) {
-        if self.is_idle() && cx.line.is_up() && cx.holding.is_held(cx.now.mono) {
+        if self.is_idle() && cx.line.is_up() && cx.holding.is_looking() {
+            self.failed = false;
+            self.look_at(CLAIMED_METRICS, cx);
+        } else if self.is_idle() && cx.line.is_up() && cx.holding.is_held(cx.now.mono) {
             self.run = self.run.wrapping_add(1);
             self.state = State::Surveying;
             self.failed = false;
@@ -71,6 +79,7 @@ impl Flusher {
             State::Watching => self.watched(&replies, cx),
             State::Claiming => self.claimed(&replies, cx),
             State::Reading(_) => self.read_or_committed(replies, cx),
+            State::Looking(_, reading) => reading.replied(replies, cx).map(|_| self.go_on(cx)),
         };
         if let Err(error) = result {
             self.give_up(&error, cx);
@@ -79,18 +88,47 @@ impl Flusher {
 
     /// Whether [`Flusher::work`] has something to do.
     pub fn has_work(&self) -> bool {
-        matches!(&self.state, State::Reading(reading) if reading.has_work())
+        matches!(&self.state, State::Reading(reading) | State::Looking(_, reading) if reading.has_work())
     }
 
     /// Aggregates up to one chunk of records, to the end of a bucket at most.
     pub fn work(&mut self, cx: &mut Cx<'_>) {
-        let State::Reading(reading) = &mut self.state else { return };
-        if cx.stopping && reading.is_between_buckets() {
-            self.lost();
-        } else {
-            reading.work(&mut self.parser, cx);
-            self.go_on(cx);
+        match &mut self.state {
+            State::Reading(reading) if cx.stopping && reading.is_between_buckets() => self.lost(),
+            State::Reading(reading) => {
+                reading.work(&mut self.parser, cx);
+                self.go_on(cx);
+            }
+            State::Looking(..) => self.look(cx),
+            _ => {}
         }
+    }
+
+    fn look_at(&mut self, queue: Queue, cx: &mut Cx<'_>) {
+        let (reading, request) = Reading::look_at(queue, cx);
+        self.state = State::Looking(queue, Box::new(reading));
+        self.submit(request, Hold::Free, cx);
+    }
+
+    /// Goes on with what is raw after what is claimed, until a release has enough.
+    fn look(&mut self, cx: &mut Cx<'_>) {
+        let State::Looking(queue, reading) = &mut self.state else { return };
+        reading.work(&mut self.parser, cx);
+        if !reading.is_over() && reading.shown() < cx.settings.metrics_bulk_size {
+            return self.go_on(cx);
+        }
+        reading.report(cx);
+        self.shown.extend(reading.take_shown());
+        let goes_on = *queue == CLAIMED_METRICS && self.shown.len() < cx.settings.metrics_bulk_size;
+        self.lost();
+        if goes_on && !cx.stopping {
+            self.look_at(RAW_METRICS, cx);
+        }
+    }
+
+    /// What a dry run would have stored.
+    pub fn take_shown(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.shown)
     }
 
     fn surveyed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
@@ -151,7 +189,7 @@ impl Flusher {
     }
 
     fn go_on(&mut self, cx: &mut Cx<'_>) {
-        if let State::Reading(reading) = &mut self.state
+        if let State::Reading(reading) | State::Looking(_, reading) = &mut self.state
             && let Some((request, hold)) = reading.next_request(cx)
         {
             self.submit(request, hold, cx);

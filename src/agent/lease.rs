@@ -45,11 +45,14 @@ enum State {
     StandingBy {
         holder: String,
     },
+    /// A dry run needs none: it changes nothing.
+    Looking,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Asked {
     Take,
+    Look,
     Renew,
     GiveBack,
 }
@@ -70,9 +73,14 @@ impl Holding {
         matches!(self.state, State::Held { until } if now < until)
     }
 
-    /// Whether this agent may release.
+    /// Whether this agent may release, or show what it would.
     pub fn may_release(&self, now: Instant) -> bool {
-        self.state == State::NoMemory || self.is_held(now)
+        matches!(self.state, State::NoMemory | State::Looking) || self.is_held(now)
+    }
+
+    /// Whether this is a dry run, which sees all and changes nothing.
+    pub fn is_looking(&self) -> bool {
+        self.state == State::Looking
     }
 
     /// Whether nobody can hold it.
@@ -97,7 +105,7 @@ impl Holding {
     pub fn tell(&self, now: Instant, document: &mut Document) {
         let (state, holder) = match &self.state {
             State::Held { .. } if self.is_held(now) => ("held", Some(&self.name)),
-            State::Held { .. } | State::Unknown => ("unknown", None),
+            State::Held { .. } | State::Unknown | State::Looking => ("unknown", None),
             State::NoMemory => ("no_memory", None),
             State::StandingBy { holder } => ("standby", Some(holder)),
         };
@@ -133,8 +141,11 @@ pub(super) fn lasts(settings: &Settings) -> Duration {
 impl Lease {
     /// Takes or renews it, unless a request is under way.
     pub fn ask(&mut self, cx: &mut Cx<'_>) {
-        if self.asked.is_some() {
+        if self.asked.is_some() || cx.holding.is_looking() {
             return;
+        }
+        if cx.is_dry_run {
+            return self.submit(queue::look_at_lease(), Asked::Look, cx);
         }
         let lasts = lasts(cx.settings);
         if cx.holding.is_held(cx.now.mono) {
@@ -166,7 +177,7 @@ impl Lease {
         }
     }
 
-    /// True when the lease is this agent's from now on.
+    /// True when the lease is this agent's from now on, or a dry run may begin.
     pub fn replied(&mut self, run: u32, replies: &[Value], cx: &mut Cx<'_>) -> Result<bool, QueueError> {
         let Some((asked_at, asked)) = self.asked.take_if(|_| run == self.run) else {
             return Ok(false);
@@ -182,6 +193,12 @@ impl Lease {
                     .and(reply.lasts)
                     .map(|lasts| cx.now.mono + lasts + AFTER_ITS_END);
                 return Ok(is_ours);
+            }
+            Asked::Look => {
+                let reply = queue::lease_of(replies).map_err(|error| error.about(queue::LEASE))?;
+                cx.holding.change(State::Looking);
+                told(&reply, cx);
+                return Ok(true);
             }
             Asked::GiveBack => cx.holding.doubt(),
             Asked::Renew => match queue::renewed(replies, &cx.holding.name) {
@@ -224,9 +241,13 @@ fn taken(reply: &LeaseReply, until: Instant, cx: &mut Cx<'_>) -> bool {
     if !cx.holding.may_release(cx.now.mono) {
         return false;
     }
+    told(reply, cx);
+    true
+}
+
+fn told(reply: &LeaseReply, cx: &mut Cx<'_>) {
     cx.delivered.borrow_mut().replace(&reply.delivered);
     cx.belief.told_of(reply.newest_s, cx.now);
-    true
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::{Cx, Stream};
 use crate::limits::{BATCH_KEY_BYTES_MAX, CHUNK_KEYS, FIRST_CHUNK_KEYS};
 use crate::protocol::redis::{Found, Replies, Request};
-use crate::queue::{self, Listed, QueueError};
+use crate::queue::{self, Entry, Listed, QueueError};
 use crate::release::{Batch, Fit, KeyList};
 use crate::telemetry::Counters;
 
@@ -23,6 +23,8 @@ pub(super) struct Loading {
     pub reasons: Counters,
     /// Whether the queue holds more than the batch.
     pub more: bool,
+    /// Records that were read.
+    taken: usize,
 }
 
 enum Phase {
@@ -92,6 +94,7 @@ impl Loading {
             unusable: KeyList::default(),
             reasons: Counters::new(),
             more: false,
+            taken: 0,
         }
     }
 
@@ -147,12 +150,19 @@ impl Loading {
         Ok(self.next_request().map_or(Next::Loaded, Next::Ask))
     }
 
+    /// Adds a record that is in no queue, if there is room.
+    pub fn add_unstored(&mut self, entry: &Entry, cx: &mut Cx<'_>) {
+        let has_room = self.taken < self.stream.records_max(cx.settings);
+        self.more = !has_room || self.add(entry.key.as_bytes(), Found::Value(&entry.json), cx) == Fit::NoRoom;
+    }
+
     fn add(&mut self, key: &[u8], found: Found<'_>, cx: &mut Cx<'_>) -> Fit {
         let raw = match found {
             Found::Value(raw) => raw,
             Found::Nothing | Found::Later => return self.give_up(key, "key_without_value"),
             Found::TooLong => return self.give_up(key, self.stream.too_large()),
         };
+        self.taken += 1;
         self.batch.add(key, raw).unwrap_or_else(|error| {
             cx.warnings.warn(self.stream.record_topic(), &error, cx.now.mono);
             self.give_up(key, error.reason())

@@ -89,7 +89,7 @@ impl Agent {
             schedule: Schedule::new(&mut random),
             once: (mode != Mode::Forever).then(Once::default),
             leaving: None,
-            shared: Shared::new(name, settings, random),
+            shared: Shared::new(name, settings, random, mode == Mode::DryRun),
         }
     }
 

@@ -1,10 +1,10 @@
 //! `run --once`: one capture, aggregation and release, then an exit status that says whether everything
-//! was delivered. An agent that works on the same Redis keeps the lease, and this one gives up.
+//! was delivered. An agent that works on the same Redis keeps the lease, and this one gives up; a dry run needs none.
 
 use std::time::Duration;
 
 use super::releaser::Releaser;
-use super::{Action, Agent, Now, Timer, lease};
+use super::{Action, Agent, Now, Stream, Timer, lease};
 use crate::limits::ONCE_REDIS_S;
 
 /// Between two attempts to take the lease.
@@ -66,6 +66,9 @@ impl Agent {
         }
         let may_store = self.shared.holding.is_held(now.mono);
         if once.phase == Phase::Store && (self.outbox.is_settled() || !may_store) {
+            if self.shared.is_dry_run {
+                self.show_what_waits();
+            }
             once.failed |= !self.outbox.is_empty();
             self.release_now(now, actions);
             once.phase = Phase::Release;
@@ -78,6 +81,15 @@ impl Agent {
             }
             self.leaving = Some(u8::from(once.failed));
         }
+    }
+
+    /// What would have been stored by now goes straight to where it would be released.
+    fn show_what_waits(&mut self) {
+        let aggregated = self.flusher.take_shown();
+        for stream in Stream::ALL {
+            self.releasers.of(stream).add_unstored(self.outbox.take(stream));
+        }
+        self.releasers.metrics.add_unstored(aggregated);
     }
 
     /// Asks for the lease again, or renews it: no flush timer does so here.

@@ -132,6 +132,11 @@ impl Outbox {
         }
     }
 
+    /// Gives away what waits of a stream: a dry run stores nothing.
+    pub fn take(&mut self, stream: Stream) -> VecDeque<Entry> {
+        std::mem::take(self.waiting.of(stream)).entries
+    }
+
     /// Stores what waits, one transaction at a time, while this agent holds the lease: what an earlier connection
     /// sent cannot come after it then.
     pub fn store(&mut self, cx: &mut Cx<'_>) {

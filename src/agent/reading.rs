@@ -13,7 +13,7 @@ use crate::aggregate::{Bucket, SampleError, Wrapper, bucket_of};
 use crate::ingest::record::RecordParser;
 use crate::limits::{CHUNK_KEYS, FLUSH_DELAY_S, STAMP_OFF_S_MAX, STORE_BYTES_MAX};
 use crate::protocol::redis::{Found, Replies, Request};
-use crate::queue::{QueueError, Records};
+use crate::queue::{CLAIMED_METRICS, Entry, Queue, QueueError, Records};
 use crate::telemetry::Counters;
 
 /// Bytes of a key that a log line shows.
@@ -40,6 +40,8 @@ pub(super) struct Reading {
     /// What the commit under way drops.
     dropping: Counters,
     commit: Option<Commit>,
+    /// What would be stored, where nothing may be.
+    shown: Option<Vec<Entry>>,
     totals: Totals,
 }
 
@@ -64,7 +66,16 @@ pub(super) fn open_from_s(cx: &Cx<'_>) -> f64 {
 impl Reading {
     /// Begins to read a claim; a fresh one was made by this run. Gives the first request too.
     pub fn begin(fresh: bool, cx: &Cx<'_>) -> (Reading, Request) {
-        let (fetching, request) = Fetching::begin();
+        Reading::of(CLAIMED_METRICS, fresh, None, cx)
+    }
+
+    /// Begins to look at a queue, which stays as it is; see [`Reading::take_shown`].
+    pub fn look_at(queue: Queue, cx: &Cx<'_>) -> (Reading, Request) {
+        Reading::of(queue, true, Some(Vec::new()), cx)
+    }
+
+    fn of(queue: Queue, fresh: bool, shown: Option<Vec<Entry>>, cx: &Cx<'_>) -> (Reading, Request) {
+        let (fetching, request) = Fetching::begin(queue);
         let reading = Reading {
             interval_s: cx.settings.aggregate_interval_s,
             wrapper: Rc::clone(&cx.settings.wrapper),
@@ -80,6 +91,7 @@ impl Reading {
             drops: Counters::new(),
             dropping: Counters::new(),
             commit: None,
+            shown,
             totals: Totals::default(),
         };
         (reading, request)
@@ -98,6 +110,16 @@ impl Reading {
     /// The claim was removed by the last commit.
     pub fn is_over(&self) -> bool {
         self.fetching.is_finished() && self.is_between_buckets()
+    }
+
+    /// How much a look at a queue has led to.
+    pub fn shown(&self) -> usize {
+        self.shown.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What it has led to.
+    pub fn take_shown(&mut self) -> Vec<Entry> {
+        self.shown.take().unwrap_or_default()
     }
 
     /// Whether the line is held: by a transaction (true) or a watch.
@@ -235,6 +257,10 @@ impl Reading {
         let drops = std::mem::take(&mut self.drops);
         self.dropping = drops.clone();
         self.totals.dropped += drops.iter().map(|(_, count)| count).sum::<u64>();
+        self.totals.buckets += u64::from(self.bucket_index.take().is_some());
+        if self.shown.is_some() {
+            return self.show(drops, cx);
+        }
         self.commit = Some(Commit::new(
             self.bucket.take_contexts(),
             std::mem::take(&mut self.returning),
@@ -242,7 +268,20 @@ impl Reading {
             std::mem::take(&mut self.taken),
             last,
         ));
-        self.totals.buckets += u64::from(self.bucket_index.take().is_some());
+    }
+
+    /// What a commit would store. What it would put back stays where it is.
+    fn show(&mut self, drops: Counters, cx: &mut Cx<'_>) {
+        self.returning = Records::default();
+        self.totals.records += std::mem::take(&mut self.taken);
+        let mut contexts = self.bucket.take_contexts();
+        let mut shown = self.shown.take().unwrap_or_default();
+        let told = shown.len();
+        let mut show = |series| shown.push(cx.ids.entry(&series));
+        while contexts.wrap_next(&*self.wrapper, self.interval_s, &mut show).is_some() {}
+        self.totals.series += (shown.len() - told) as u64;
+        shown.extend(cx.told_of(drops).0);
+        self.shown = Some(shown);
     }
 
     fn committed(&mut self, cx: &mut Cx<'_>) {

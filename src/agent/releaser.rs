@@ -14,6 +14,7 @@ mod answer;
 mod dry_run;
 mod history;
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use history::History;
@@ -24,13 +25,13 @@ use super::removal::{Removal, Why, one_by_one};
 use super::{Action, Cx, Stream};
 use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S};
 use crate::protocol::redis::{Replies, Request, Value};
-use crate::queue::{self, QueueError};
+use crate::queue::{self, Entry, QueueError};
 use crate::release::{Backoff, KeyList, Payload, PayloadWriter};
 
 pub(super) struct Releaser {
     stream: Stream,
-    /// Whether batches are shown and kept.
-    is_dry_run: bool,
+    /// In a dry run, which shows batches and keeps them: what it has that is in no queue.
+    unstored: Option<VecDeque<Entry>>,
     run: u32,
     state: State,
     backoff: Backoff,
@@ -74,7 +75,7 @@ impl Releaser {
     pub fn new(stream: Stream, is_dry_run: bool) -> Releaser {
         Releaser {
             stream,
-            is_dry_run,
+            unstored: is_dry_run.then(VecDeque::new),
             run: 0,
             state: State::Idle,
             backoff: Backoff::new(RELEASE_BACKOFF_S),
@@ -234,7 +235,7 @@ impl Releaser {
             return;
         };
         if let Some(mut payload) = writer.write() {
-            if self.is_dry_run {
+            if self.unstored.is_some() {
                 return self.show(payload, cx);
             }
             if !cx.holding.may_release(cx.now.mono) {
@@ -256,7 +257,7 @@ impl Releaser {
         if cx.is_clock_believable() {
             self.stream.note_queued(size, cx.telemetry, cx.now.wall_s);
         }
-        if size > 0 {
+        if size > 0 || self.has_unstored() {
             self.expire(cx);
         } else {
             self.finish(true);
@@ -273,7 +274,7 @@ impl Releaser {
     fn found_expired(&mut self, mut replies: Replies, cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let expired = queue::listed(&mut replies)?;
         let none = expired.keys().next().is_none();
-        if self.is_dry_run {
+        if self.unstored.is_some() {
             self.load_fresh(none, cx);
         } else if none {
             self.load(Loading::from_queue(self.stream, cx), cx);
@@ -302,14 +303,16 @@ impl Releaser {
             return Ok(());
         }
         let loading = std::mem::replace(&mut self.state, State::Idle);
-        let State::Loading(Loading { batch, unusable, reasons, more, .. }) = loading else {
+        let State::Loading(mut loading) = loading else {
             return Ok(());
         };
+        self.load_unstored(&mut loading, cx);
+        let Loading { batch, unusable, reasons, more, .. } = loading;
         // While a refused batch is being split, `more` is what the whole batch left behind.
         self.more |= more;
         let empty = batch.is_empty();
         let writer = Box::new(batch.into_writer());
-        if self.is_dry_run {
+        if self.unstored.is_some() {
             self.write_text(writer, empty);
         } else if !unusable.is_empty() {
             let then = if empty { Then::NextPart } else { Then::Write(writer) };

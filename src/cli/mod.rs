@@ -3,6 +3,7 @@
 //! Settings are variables, not options (see [`crate::config`]); options only say what to do once. Nothing is
 //! read or printed here: arguments go in, a [`Command`] or [`texts`] come out.
 
+pub mod man;
 pub mod texts;
 
 use std::ffi::{OsStr, OsString};

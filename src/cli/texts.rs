@@ -82,8 +82,8 @@ pub const EXIT_CODES: &[Row] = &[
     ("0", "All went well."),
     (
         "1",
-        "Not all was delivered (--once), a link is broken (doctor), the pipeline does not advance (status), or the agent \
-         failed while it ran.",
+        "Not all was delivered (--once), a link is broken (doctor), the pipeline does not advance (status), a plugin \
+         could not be read (metrics), or the agent failed while it ran.",
     ),
     ("2", "A mistake in the command line or in the configuration. Nothing was done."),
 ];
@@ -135,7 +135,7 @@ pub fn help_text() -> String {
 }
 
 /// One line for each command.
-fn usage_lines() -> Vec<String> {
+pub(super) fn usage_lines() -> Vec<String> {
     let command = |row: &CommandRow| {
         let word = if row.word == super::RUN { format!("[{}]", row.word) } else { row.word.to_owned() };
         let switches: String = row.switches.iter().map(|switch| format!(" [{switch}]")).collect();

@@ -25,6 +25,10 @@ pub(crate) struct FakeBoard {
     pub files: BTreeMap<String, String>,
     pub disks: BTreeMap<String, DiskSpace>,
     pub foreign: bool,
+    /// Numbers of the errors with which files cannot be read.
+    pub failing: BTreeMap<String, i32>,
+    /// What may be wrong with the clock, in µs. A board without one does not tell.
+    pub clock_error_us: Option<u64>,
     /// Every mount point that was asked for, in order.
     pub asked: RefCell<Vec<String>>,
 }
@@ -46,6 +50,9 @@ impl FakeBoard {
 
 impl HostFiles for FakeBoard {
     fn read(&self, path: &str) -> io::Result<String> {
+        if let Some(number) = self.failing.get(path) {
+            return Err(io::Error::from_raw_os_error(*number));
+        }
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -69,6 +76,10 @@ impl HostFiles for FakeBoard {
 
     fn own_file(&self, path: &str) -> io::Result<String> {
         self.read(path)
+    }
+
+    fn clock_error_us(&self) -> io::Result<u64> {
+        self.clock_error_us.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 }
 

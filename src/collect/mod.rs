@@ -10,6 +10,7 @@
 //! keeps nothing but what the next reading needs. What each plugin reads and sends, and how to add one,
 //! is told in `README.md` beside this file.
 
+pub mod board;
 pub mod docker;
 pub mod dramatiq;
 pub mod host;
@@ -29,7 +30,7 @@ use std::{fmt, io};
 
 /// Every plugin there is.
 pub static PLUGINS: &[Plugin] =
-    &[host::PLUGIN, tegrastats::PLUGIN, k8s::PLUGIN, docker::PLUGIN, dramatiq::PLUGIN];
+    &[host::PLUGIN, board::PLUGIN, tegrastats::PLUGIN, k8s::PLUGIN, docker::PLUGIN, dramatiq::PLUGIN];
 
 /// The plugin of that name.
 pub fn plugin(name: &str) -> Option<&'static Plugin> {
@@ -83,6 +84,8 @@ pub struct Options {
     pub k8s: k8s::Options,
     /// `CAPTURE_INTERVAL`.
     pub capture_interval_s: u32,
+    /// `BOARD_METRICS`.
+    pub board_groups: Vec<board::Group>,
     /// `TEGRASTATS_METRICS`.
     pub tegrastats_groups: Vec<tegrastats::Group>,
     /// `TEGRASTATS_PATH`.
@@ -149,6 +152,11 @@ pub trait HostFiles {
 
     /// The text of a small file of the program's own, whatever the root: a path as the configuration has it.
     fn own_file(&self, path: &str) -> io::Result<String>;
+
+    /// Most that the kernel's clock may be wrong, in microseconds: 16 seconds where nothing keeps it right.
+    fn clock_error_us(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The size of a filesystem.

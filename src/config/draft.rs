@@ -75,6 +75,7 @@ impl Draft {
             no_proxy: NoProxy::default(),
             ssl_cert_file: None,
             host_metrics: Vec::new(),
+            board_groups: Vec::new(),
             host_root: String::new(),
             kubelet: None,
             k8s_groups: k8s::Groups::default(),

@@ -55,7 +55,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, EnvFileErrors> {
         let problem = Problem::TooLarge(text.len());
         return Err(EnvFileErrors(vec![LineError { line: 0, problem }]));
     }
-    let mut lines_by_name = std::collections::BTreeMap::new();
+    let mut lines_by_name = crate::metric::SortedMap::new();
     let mut variables = Vec::new();
     let mut errors = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -75,7 +75,8 @@ pub fn markdown_table() -> String {
     out
 }
 
-fn description(variable: &Variable) -> String {
+/// All there is to say about a variable: one line each.
+pub fn description(variable: &Variable) -> String {
     let mut text = format!("{}.\n", variable.help);
     match variable.default {
         Preset::Required => text.push_str("Required"),
@@ -89,7 +90,8 @@ fn description(variable: &Variable) -> String {
     text
 }
 
-fn heading(topic: Topic) -> &'static str {
+/// The line above its variables.
+pub fn heading(topic: Topic) -> &'static str {
     match topic {
         Topic::Datadog => "Datadog:",
         Topic::Redis => "Redis:",

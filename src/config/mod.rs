@@ -38,6 +38,7 @@ pub use self::redis::{RedisAddress, RedisTarget};
 pub use self::secret::{Exposure, Secret};
 use crate::aggregate::HistogramAggregate;
 use crate::aggregate::rules::Rule;
+use crate::collect::board;
 use crate::collect::k8s;
 use crate::collect::tegrastats;
 use crate::protocol::url::Url;
@@ -99,6 +100,8 @@ pub struct Config {
     pub ssl_cert_file: Option<String>,
     /// What the host plugin reads: `cpu`, `fs`, `la`, `ram`, `network`.
     pub host_metrics: Vec<String>,
+    /// What the board plugin reads.
+    pub board_groups: Vec<board::Group>,
     /// Where the board's `/proc`, `/sys` and mounts are found; ends with a slash only as `/`.
     pub host_root: String,
     /// The kubelet that the k8s plugin reads; there is one wherever the plugin runs.

@@ -1,6 +1,5 @@
 //! From variables to a [`Config`]: which value counts, and what to say about the rest.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::draft::Draft;
@@ -18,7 +17,8 @@ const OWN_PREFIX: &str = "CHOUETTE_";
 
 /// Variables of one source: by name in capitals, the value that counts.
 pub struct Layer {
-    values: BTreeMap<String, OsString>,
+    /// Sorted.
+    values: Vec<(String, OsString)>,
 }
 
 impl Layer {
@@ -28,20 +28,23 @@ impl Layer {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        let mut by_spelling = BTreeMap::new();
+        let mut by_spelling = Vec::new();
         for (name, value) in vars {
             let value: OsString = value.into();
             let empty = value.to_str().is_some_and(|v| v.trim().is_empty());
             // No name of ours is anything but ASCII.
             if let (Ok(name), false) = (name.into().into_string(), empty) {
-                by_spelling.insert(name, value);
+                by_spelling.push((name.to_ascii_uppercase(), name, value));
             }
         }
-        let mut values = BTreeMap::new();
-        for (name, value) in by_spelling {
-            values.entry(name.to_ascii_uppercase()).or_insert(value);
-        }
-        Layer { values }
+        by_spelling.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        by_spelling.dedup_by(|a, b| a.0 == b.0);
+        Layer { values: by_spelling.into_iter().map(|(name, _, value)| (name, value)).collect() }
+    }
+
+    fn get(&self, name: &str) -> Option<&OsString> {
+        let place = self.values.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        self.values.get(place).map(|(_, value)| value)
     }
 }
 
@@ -92,7 +95,7 @@ type Found<'a> = (&'static str, &'a OsString);
 /// The value of a variable in the first source that has one.
 fn find<'a>(variable: &'static Variable, layers: &'a [Layer]) -> Result<Option<Found<'a>>, Mistake> {
     for layer in layers {
-        let get = |name: &&'static str| Some((*name, layer.values.get(*name)?));
+        let get = |name: &&'static str| Some((*name, layer.get(name)?));
         let names = std::iter::once(&variable.name).chain(variable.aliases);
         let mut found = names.filter_map(get);
         let Some((name, value)) = found.next() else {
@@ -114,7 +117,7 @@ fn also_set(variable: &Variable, layers: &[Layer]) -> Option<String> {
     let Kind::FileOf(name) = variable.kind else {
         return None;
     };
-    let is_set = layers.iter().any(|layer| layer.values.contains_key(name));
+    let is_set = layers.iter().any(|layer| layer.get(name).is_some());
     is_set.then(|| format!("{name} is set too; set one of them"))
 }
 
@@ -151,7 +154,7 @@ fn mistake(
 /// A line for each variable that is not known and nearly is.
 fn near_misses(layers: &[Layer]) -> Vec<String> {
     let known = || VARIABLES.iter().flat_map(|v| std::iter::once(&v.name).chain(v.aliases));
-    let is_set = |name: &str| layers.iter().any(|layer| layer.values.contains_key(name));
+    let is_set = |name: &str| layers.iter().any(|layer| layer.get(name).is_some());
     let has_key = is_set("API_KEY") || is_set("API_KEY_FILE");
     let meant = |name: &str| {
         if known().any(|k| *k == name) {
@@ -167,7 +170,8 @@ fn near_misses(layers: &[Layer]) -> Vec<String> {
         }
         near::meant(name, known().copied())
     };
-    let mut names: Vec<&String> = layers.iter().flat_map(|layer| layer.values.keys()).collect();
+    let mut names: Vec<&String> =
+        layers.iter().flat_map(|layer| layer.values.iter().map(|(name, _)| name)).collect();
     names.sort_unstable();
     names.dedup();
     let line = |name: &String| Some(format!("{name} is not known; did you mean {}?", meant(name)?));

@@ -11,7 +11,7 @@ use super::value::{self, BOOLEANS, LEVELS, TEXT_CHARS_MAX, Word};
 use super::variable::Preset::{Required, Text, Unset};
 use super::variable::{Topic, Variable};
 use crate::aggregate::{HistogramAggregate, WRAPPERS};
-use crate::collect::{PLUGINS, host, tegrastats};
+use crate::collect::{PLUGINS, board, host, tegrastats};
 use crate::limits::BUCKET_CONTEXTS_MAX;
 
 /// Longest interval: a day, in seconds.
@@ -183,6 +183,12 @@ pub static VARIABLES: &[Variable] = &[
         .alias(&["HOST_COLLECT_METRICS"])
         .help("What the host plugin reads")
         .words(host_groups, |d, t| put(&mut d.config.host_metrics, value::names(t, &host_groups()))),
+    Variable::new("BOARD_METRICS", Topic::Collectors, Text(r#"["temp","throttled","clock","wear"]"#))
+        .help("What the board plugin reads")
+        .words(
+            || names(&board::Group::WORDS),
+            |d, t| put(&mut d.config.board_groups, value::words(t, &board::Group::WORDS)),
+        ),
     Variable::new("HOST_ROOT", Topic::Collectors, Text("/"))
         .help("Where the board's /proc, /sys and mounts are found (for containers)")
         .text("a path that begins with a slash", |d, t| {

@@ -81,6 +81,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("COLLECTOR_PLUGINS", &["hots", "[\"host\",\"nope\"]", "[host]"]),
     ("CAPTURE_INTERVAL", &["0", "-1", "half"]),
     ("HOST_COLLECTOR_METRICS", &["gpu", "[\"cpu\",1]"]),
+    ("BOARD_METRICS", &["ram", "temp psi", "[\"temp\",1]"]),
     ("TEGRASTATS_METRICS", &["la", "[\"ram\",1]"]),
     ("TEGRASTATS_PATH", &["tegrastats", "\u{7}"]),
     ("HOST_ROOT", &["host", "./host"]),

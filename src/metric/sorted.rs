@@ -22,7 +22,7 @@ impl<K: Ord, V> SortedMap<K, V> {
     where
         V: Default,
     {
-        let place = self.0.binary_search_by(|(other, _)| other.cmp(&key)).unwrap_or_else(|place| {
+        let place = self.place(&key).unwrap_or_else(|place| {
             self.0.insert(place, (key, V::default()));
             place
         });
@@ -36,6 +36,43 @@ impl<K: Ord, V> SortedMap<K, V> {
     {
         let place = self.0.binary_search_by(|(other, _)| other.borrow().cmp(key)).ok()?;
         self.0.get(place).map(|(_, value)| value)
+    }
+
+    /// What stands at `key`, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let place = self.place(key).ok()?;
+        self.0.get_mut(place).map(|(_, value)| value)
+    }
+
+    /// Puts a value at `key`; gives back the one that stood there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.place(&key) {
+            Ok(place) => self.0.get_mut(place).map(|(_, old)| std::mem::replace(old, value)),
+            Err(place) => {
+                self.0.insert(place, (key, value));
+                None
+            }
+        }
+    }
+
+    /// Takes away what stands at `key`.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.place(key).ok().map(|place| self.0.remove(place).1)
+    }
+
+    /// Where `key` stands, or where it would.
+    fn place(&self, key: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(key))
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The values, in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.iter().map(|(_, value)| value)
     }
 
     /// The entries.
@@ -154,6 +191,16 @@ mod tests {
         assert_eq!((map.get("b"), map.get("d"), map.len()), (Some(&2), None, 3));
         assert!(SortedMap::<u8, u8>::new().is_empty());
         assert_eq!(map.clone().into_iter().map(|(_, count)| count).sum::<i32>(), 4);
+    }
+
+    #[test]
+    fn entries_of_a_map_come_and_go() {
+        let mut map: SortedMap<u32, char> = [(7, 'g'), (5, 'e')].into_iter().collect();
+        assert_eq!((map.insert(6, 'f'), map.insert(5, 'E'), map.remove(&9)), (None, Some('e'), None));
+        *map.get_mut(&6).unwrap() = 'F';
+        assert_eq!((map.remove(&7), map.get_mut(&7)), (Some('g'), None));
+        assert_eq!(map.keys().rev().copied().collect::<Vec<_>>(), [6, 5]);
+        assert_eq!(map.values().collect::<String>(), "EF");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::lease::{prolong, watch_lease};
 use super::wrapped::{Records, store};
-use super::{CLAIMED_METRICS, RAW_METRICS, WRAPPED_METRICS};
+use super::{CLAIMED_METRICS, Queue, RAW_METRICS, WRAPPED_METRICS};
 use crate::protocol::redis::{Request, cmd};
 
 /// What the queues hold before a flush.
@@ -65,10 +65,10 @@ pub fn discard(in_transaction: bool) -> Request {
     request
 }
 
-/// Asks how many values the claim holds.
-pub fn claimed_size() -> Request {
+/// Asks how many values a queue holds.
+pub fn values_size(queue: Queue) -> Request {
     let mut request = Request::new();
-    request.push(cmd("HLEN").arg(CLAIMED_METRICS.values));
+    request.push(cmd("HLEN").arg(queue.values));
     request
 }
 

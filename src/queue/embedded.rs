@@ -96,8 +96,15 @@ impl Embedded {
                 (Some(open), words) => (open.queue(words), Vec::new()),
                 (None, words) => self.answer(words, request.room().total_bytes_max),
             };
+            let reply = match reply {
+                // A queue that is not kept here is an empty one.
+                Value::Array(items) if items.is_empty() && asks.is_empty() && request.packs() => {
+                    Reply::List(Strings::default())
+                }
+                reply => Reply::Value(reply),
+            };
             if let Some(awaiting) = self.requests.back_mut() {
-                awaiting.replies.push(Reply::Value(reply));
+                awaiting.replies.push(reply);
                 awaiting.answers += asks.len();
             }
             asks.into_iter().for_each(|ask| self.spool.ask(ticket, ask, now));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::reply::{first_score, ok};
 use super::{DELIVERED_METRICS, QueueError, WRAPPED_METRICS};
-use crate::protocol::redis::{Request, Value, cmd};
+use crate::protocol::redis::{Cmd, Request, Value, cmd};
 
 /// The holder's name.
 pub const LEASE: &str = "chouette:lease";
@@ -31,9 +31,19 @@ pub struct LeaseReply {
 
 /// Takes the lease if it is free, and asks whose it is, for how long, and for what a new holder has to know.
 pub fn take_lease(name: &str, lasts: Duration) -> Request {
+    let mut set = cmd("SET");
+    asked_with(set.arg(LEASE).arg(name).arg("NX").arg("PX").arg(millis(lasts)))
+}
+
+/// Asks the same and takes nothing.
+pub fn look_at_lease() -> Request {
+    asked_with(cmd("GET").arg(LEASE))
+}
+
+fn asked_with(first: &Cmd) -> Request {
     let mut request = Request::new();
     request
-        .push(cmd("SET").arg(LEASE).arg(name).arg("NX").arg("PX").arg(millis(lasts)))
+        .push(first)
         .push(cmd("LRANGE").arg(DELIVERED_METRICS).arg(0).arg(-1))
         .push(cmd("ZRANGE").arg(WRAPPED_METRICS.keys).arg(-1).arg(-1).arg("WITHSCORES"))
         .push(cmd("GET").arg(LEASE))
@@ -108,7 +118,7 @@ fn is_held(prolonged: &Value, holder: &Value, name: &str) -> Result<(), QueueErr
     }
 }
 
-/// Reads the reply to [`take_lease`].
+/// Reads the reply to [`take_lease`] or [`look_at_lease`].
 ///
 /// # Errors
 /// See [`QueueError`].

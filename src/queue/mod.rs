@@ -14,10 +14,11 @@ mod stream;
 mod wrapped;
 
 pub use claim::{
-    Survey, claim, claimed_size, discard, finish_claim, remove_first, return_to_raw, survey, watch_claim,
+    Survey, claim, discard, finish_claim, remove_first, return_to_raw, survey, values_size, watch_claim,
 };
 pub use lease::{
-    LEASE, LeaseReply, give_back_lease, guard, guarded, lease_of, renew_lease, renewed, take_lease,
+    LEASE, LeaseReply, give_back_lease, guard, guarded, lease_of, look_at_lease, renew_lease, renewed,
+    take_lease,
 };
 pub use reply::{
     Listed, QueueError, claimed_now, claims_there, listed, queued, size_of, survey_of, transaction, values_of,

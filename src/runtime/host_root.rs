@@ -67,6 +67,10 @@ impl HostFiles for HostRoot {
         self.root != Path::new("/")
     }
 
+    fn clock_error_us(&self) -> io::Result<u64> {
+        super::clock::error_us()
+    }
+
     /// Only a regular file: opening a pipe would wait for its writer.
     fn own_file(&self, path: &str) -> io::Result<String> {
         if !fs::metadata(path)?.is_file() {

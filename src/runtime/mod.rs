@@ -4,7 +4,9 @@
 //! Redis, [`spool`] has the embedded queue and writes what that is not to lose. [`http_client`] keeps a connection to a
 //! server; it and Redis' stand on [`connection`], which resolves ([`resolver`]), dials, tunnels ([`proxy`]) and
 //! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake.
-//! [`notify`] tells the service manager how it goes, [`status`] whoever asks. [`setup`] makes all of it from the configuration. [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
+//! [`reading`] reads the plugins without the loop, and [`metrics`] tells what they would send. [`notify`] tells the
+//! service manager how it goes, [`status`] whoever asks. [`setup`] makes all of it from the configuration.
+//! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
@@ -15,6 +17,7 @@ pub mod host_root;
 pub mod http_client;
 pub mod identity;
 pub mod log_output;
+pub mod metrics;
 pub mod notify;
 pub mod outlet;
 pub mod plugin_io;
@@ -22,6 +25,7 @@ pub mod probe;
 pub mod progress;
 pub mod proxy;
 pub mod queue_link;
+pub mod reading;
 pub mod redis_link;
 pub mod resolver;
 pub mod setup;

@@ -11,6 +11,7 @@ use super::dogstatsd::Addresses;
 use super::host_root::HostRoot;
 use super::plugin_io::Server;
 use super::proxy::Proxy;
+use super::reading::PluginReader;
 use super::redis_link::RedisLink;
 use super::spool::Place;
 use super::tls::{self, Identity, Trust};
@@ -73,7 +74,7 @@ pub enum Queues {
 pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
     Ok(Parts {
         settings: settings(config)?,
-        collectors: collectors(config)?,
+        collectors: collectors(config, config.capture_interval_s)?,
         servers: servers(config)?,
         files: HostRoot::new(&config.host_root),
         datagrams: Addresses {
@@ -86,14 +87,30 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
     })
 }
 
+/// What reads the plugins of a configuration once or twice. A program prints its first line after an interval: the
+/// interval is a second here, whatever `CAPTURE_INTERVAL` says.
+///
+/// # Errors
+/// See [`SetupError`].
+pub fn plugin_reader(config: &Config, seed: u64) -> Result<PluginReader, SetupError> {
+    let redis = match config.storage {
+        Storage::Redis => Some(redis_link(config, seed)?),
+        Storage::Embedded => None,
+    };
+    let files = HostRoot::new(&config.host_root);
+    let reader = PluginReader::new(collectors(config, 1)?, servers(config)?, files, redis);
+    reader.map_err(|error| SetupError(error.to_string()))
+}
+
+fn redis_link(config: &Config, seed: u64) -> Result<RedisLink, SetupError> {
+    let (endpoint, log_in) = redis(config)?;
+    Ok(RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed))
+}
+
 fn queues(config: &Config, seed: u64) -> Result<Queues, SetupError> {
     let spool = &config.spool;
     match config.storage {
-        Storage::Redis => {
-            let (endpoint, log_in) = redis(config)?;
-            let link = RedisLink::new(endpoint, log_in, tokens::REDIS, clock::now().mono, seed);
-            Ok(Queues::Redis(Box::new(link)))
-        }
+        Storage::Redis => Ok(Queues::Redis(Box::new(redis_link(config, seed)?))),
         Storage::Embedded => Ok(Queues::Embedded(Place {
             path: Some(PathBuf::from(&spool.path)),
             settings: SpoolSettings {
@@ -106,7 +123,7 @@ fn queues(config: &Config, seed: u64) -> Result<Queues, SetupError> {
 }
 
 /// What the agent needs of the configuration.
-fn settings(config: &Config) -> Result<Settings, SetupError> {
+pub(super) fn settings(config: &Config) -> Result<Settings, SetupError> {
     let histogram = HistogramOptions {
         aggregates: config.histogram_aggregates.clone(),
         percentiles: config.histogram_percentiles.clone(),
@@ -138,7 +155,7 @@ fn settings(config: &Config) -> Result<Settings, SetupError> {
 }
 
 /// The collectors that are switched on.
-fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
+fn collectors(config: &Config, capture_interval_s: u32) -> Result<Vec<Box<dyn Collector>>, SetupError> {
     let host_groups =
         host::Groups::from_words(&config.host_metrics).map_err(|error| SetupError(error.to_string()))?;
     let k8s = k8s::Options {
@@ -149,7 +166,8 @@ fn collectors(config: &Config) -> Result<Vec<Box<dyn Collector>>, SetupError> {
     let options = collect::Options {
         host_groups,
         k8s,
-        capture_interval_s: config.capture_interval_s,
+        capture_interval_s,
+        board_groups: config.board_groups.clone(),
         tegrastats_groups: config.tegrastats_groups.clone(),
         tegrastats_path: config.tegrastats_path.clone(),
     };

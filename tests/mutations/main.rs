@@ -80,6 +80,6 @@ macro_rules! mutations {
 }
 
 mutations! {
-    record wrapped log forwarded redis_replies dramatiq tegrastats kubelet docker http_answer proxy_answer env_file
-    url dogstatsd spool
+    record wrapped log forwarded redis_replies dramatiq tegrastats board kubelet docker http_answer proxy_answer
+    env_file url dogstatsd spool
 }

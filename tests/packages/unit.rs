@@ -53,3 +53,16 @@ fn systemd_understands_every_line() {
     };
     assert!(verify(&mut analyze, &broken).contains("'much'"));
 }
+
+/// systemd's `ProtectClock` and its group `@clock` refuse even the question of the plugin `board`.
+#[test]
+fn the_clock_may_be_asked_for_and_cannot_be_set() {
+    let unit = std::fs::read_to_string(package("chouette-iot.service")).unwrap();
+    let lines: Vec<&str> = unit.lines().collect();
+    let at = |line: &str| lines.iter().position(|other| *other == line);
+    let refused = at("SystemCallFilter=~@privileged @resources").expect("the list of refused calls");
+    let allowed = at("SystemCallFilter=adjtimex clock_adjtime clock_adjtime64").expect("the exception");
+    assert!(refused < allowed, "a later line wins");
+    assert!(!lines.iter().any(|line| line.starts_with("ProtectClock=")));
+    assert!(at("CapabilityBoundingSet=").is_some() && at("AmbientCapabilities=").is_some());
+}

@@ -1,17 +1,22 @@
-//! `run --once --dry-run`: everything but the sending.
+//! `run --dry-run`: everything but the sending, and Redis stays as it is.
 
 use crate::support::agent::{API_KEY, Agent, Env, program};
 use crate::support::behaviour::status;
 use crate::support::queues::{LOGS, Sizes};
+use crate::support::redis::Client;
 use crate::support::store::Store;
-use crate::support::{SOON, json, repository, unix_now};
+use crate::support::{SOON, json, unix_now};
 use crate::{Bench, complaints, push_ones, run_until_ready};
 
-use std::fs::{self, File};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::process::{Command, Stdio};
 
-const DRY_RUN: [&str; 3] = ["run", "--once", "--dry-run"];
+const DRY_RUN: [&str; 2] = ["run", "--dry-run"];
 const SAMPLES: usize = 300;
+
+/// All that may be done to a Redis without changing it.
+const READER: [&str; 7] = ["ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@read"];
 
 /// As somebody has it who only wants to see: no key.
 fn env(bench: &Bench) -> Env {
@@ -31,26 +36,6 @@ fn printing_to(output: impl Into<Stdio>, env: &Env) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_first_command_of_the_readme_needs_nothing_but_the_program() {
-    const PROGRAM: &str = "./target/release/chouette-iot";
-    let readme = fs::read_to_string(repository("README.md")).unwrap();
-    let is_shown = |line: &&str| line.contains(PROGRAM) && line.contains("--dry-run");
-    let (variables, words) = readme.lines().find(is_shown).unwrap().split_once(PROGRAM).unwrap();
-    let env: Env = variables
-        .split_whitespace()
-        .map(|variable| variable.split_once('=').unwrap())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let mut agent = Agent::spawn(&words.split_whitespace().collect::<Vec<_>>(), &env);
-    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
-    assert_eq!(complaints(&agent.stderr()), Vec::<&str>::new());
-    let body = json::parse(agent.stdout().trim_end()).unwrap();
-    let first = json::items(json::get(&body, "series"));
-    let names: Vec<_> = first.iter().filter_map(|series| json::text(json::get(series, "metric"))).collect();
-    assert!(names.contains(&"Chouette.host.memory.used"), "{names:?}");
-}
-
-#[test]
 fn it_prints_what_the_next_run_sends() {
     let Some(bench) = Bench::new(|_| status(202)) else {
         return;
@@ -61,8 +46,13 @@ fn it_prints_what_the_next_run_sends() {
     // As an application may write it: on several lines.
     let log = "{\"message\": {\r\n  \"text\": \"a\\nb\"\n}}\n";
     client.push(LOGS, "log", Some(unix_now() as f64), Some(log.as_bytes()));
+    client.run::<()>(&READER);
+    let before = everything(&mut client);
 
-    let mut agent = Agent::spawn(&DRY_RUN, &env(&bench));
+    let mut env = env(&bench);
+    env.push(("REDIS_USERNAME".to_owned(), "reader".to_owned()));
+    env.push(("REDIS_PASSWORD".to_owned(), "any".to_owned()));
+    let mut agent = Agent::spawn(&DRY_RUN, &env);
     assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
     assert_eq!(complaints(&agent.stderr()), Vec::<&str>::new());
     assert_eq!(bench.intake.connection_count(), 0);
@@ -74,23 +64,19 @@ fn it_prints_what_the_next_run_sends() {
     let bodies: Vec<json::Value> = stdout.lines().map(|line| json::parse(line).unwrap()).collect();
     let (metrics, logs): (Vec<_>, Vec<_>) =
         bodies.iter().partition(|body| json::get(body, "series").is_some());
-    let ([metrics], [logs]) = (&metrics[..], &logs[..]) else {
+    let ([metrics_shown], [logs]) = (&metrics[..], &logs[..]) else {
         panic!("{stdout}");
     };
     let message = json::items(Some(logs)).first().and_then(|log| json::get(log, "message"));
     assert_eq!(json::text(message.and_then(|message| json::get(message, "text"))), Some("a\nb"));
-    let series = json::items(json::get(metrics, "series"));
+    let series = json::items(json::get(metrics_shown, "series"));
     let names: Vec<&str> =
         series.iter().filter_map(|series| json::text(json::get(series, "metric"))).collect();
     for name in left.iter().map(String::as_str).chain(["load", "Chouette.host.memory.used"]) {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
 
-    // All of it is still there: the lines are no more than a look at it.
-    let Sizes { raw, claimed, wrapped } = client.sizes();
-    assert_eq!((raw, claimed, client.size(LOGS)), (0, 0, 1));
-    assert!(wrapped >= series.len(), "{wrapped} of {}", series.len());
-    assert_eq!(client.holder(), None, "the lease is given back");
+    assert!(everything(&mut client) == before, "the lines are no more than a look at it");
 
     let mut agent = Agent::run_once(&bench.env());
     assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
@@ -99,10 +85,59 @@ fn it_prints_what_the_next_run_sends() {
     assert_eq!(requests.iter().filter(|request| request.path.contains("/v1/input")).count(), 1);
     let metrics: Vec<_> =
         requests.into_iter().filter(|request| request.path.contains("/v1/series")).collect();
-    assert!(stdout.lines().any(|line| line == metrics[0].text), "byte for byte what was shown");
+    let sent = json::parse(&metrics[0].text).unwrap();
+    let of_applications = |body: &json::Value| {
+        let is_application = |name: &str| name == "load" || left.iter().any(|left| left == name);
+        let mut series: Vec<String> = json::items(json::get(body, "series"))
+            .iter()
+            .filter(|series| json::text(json::get(series, "metric")).is_some_and(is_application))
+            .map(|series| format!("{series:?}"))
+            .collect();
+        series.sort();
+        series
+    };
+    assert_eq!(of_applications(metrics_shown), of_applications(&sent));
     let store = Store::acknowledged(&metrics);
     assert!(json::close(store.sum("load"), SAMPLES as f64));
     assert!(left.iter().all(|name| json::close(store.sum(name), 1.0)));
+}
+
+/// Every key and what it holds.
+fn everything(client: &mut Client) -> BTreeMap<String, BTreeMap<String, String>> {
+    let keys: Vec<String> = client.run(&["KEYS", "*"]);
+    assert!(!keys.is_empty());
+    let content = |key: String| {
+        let content = match key.ends_with(".keys") {
+            true => client.run(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]),
+            false => client.run(&["HGETALL", &key]),
+        };
+        (key, content)
+    };
+    keys.into_iter().map(content).collect()
+}
+
+#[test]
+fn what_an_agent_had_claimed_is_shown_with_what_came_later() {
+    let Some(bench) = Bench::new(|_| status(202)) else {
+        return;
+    };
+    let mut client = bench.redis.client();
+    push_ones(&mut client, "claimed", SAMPLES);
+    for part in ["keys", "values"] {
+        let (from, to) = (format!("chouette:metrics:raw.{part}"), format!("chouette:metrics:claimed.{part}"));
+        client.run::<()>(&["RENAME", &from, &to]);
+    }
+    push_ones(&mut client, "raw", SAMPLES);
+    let before = everything(&mut client);
+    let mut agent = Agent::spawn(&DRY_RUN, &env(&bench));
+    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
+    let body = json::parse(agent.stdout().lines().next().unwrap()).unwrap();
+    let all = json::items(json::get(&body, "series"));
+    let loads = all.iter().filter(|series| json::text(json::get(series, "metric")) == Some("load"));
+    let points = loads.flat_map(|series| json::items(json::get(series, "points")));
+    let sum: f64 = points.filter_map(|point| json::number(json::items(Some(point)).get(1))).sum();
+    assert!(json::close(sum, 2.0 * SAMPLES as f64), "{sum}: {}", agent.stdout());
+    assert!(everything(&mut client) == before);
 }
 
 #[test]
@@ -131,7 +166,7 @@ fn a_full_disk_is_one_and_costs_nothing() {
 }
 
 #[test]
-fn it_keeps_its_hands_off_a_redis_that_another_agent_works_on() {
+fn it_looks_on_while_another_agent_works_and_does_not_disturb_it() {
     let Some(bench) = Bench::new(|_| status(202)) else {
         return;
     };
@@ -139,9 +174,8 @@ fn it_keeps_its_hands_off_a_redis_that_another_agent_works_on() {
     let mut client = bench.redis.client();
     let holder = client.holder();
     let mut agent = Agent::spawn(&DRY_RUN, &env(&bench));
-    assert_eq!(agent.wait(SOON), Some(1), "{}", agent.stderr());
-    assert!(agent.stderr().contains("works on this redis"), "{}", agent.stderr());
-    assert_eq!(agent.stdout(), "");
+    assert_eq!(agent.wait(SOON), Some(0), "{}", agent.stderr());
+    assert!(agent.stdout().contains("Chouette.host.memory.used"), "{}", agent.stdout());
     assert!(other.is_running() && holder.is_some() && client.holder() == holder, "{holder:?}");
     assert!(!format!("{}{}", agent.stderr(), other.stderr()).contains(API_KEY));
 }

@@ -6,6 +6,7 @@ mod dry_run;
 mod exactly_once;
 mod idle;
 mod links;
+mod metrics;
 mod outcomes;
 mod redis_ways;
 mod refusals;

@@ -7,6 +7,7 @@ mod docker;
 mod dramatiq;
 mod hanging;
 mod kubelet;
+mod reading;
 mod script;
 #[path = "../support/mod.rs"]
 mod support;

@@ -57,9 +57,25 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "estimate",
+        &[
+            "agent",
+            "ingest",
+            "aggregate",
+            "collect",
+            "queue",
+            "release",
+            "protocol",
+            "metric",
+            "limits",
+            "telemetry",
+        ],
+    ),
+    (
         "runtime",
         &[
             "agent",
+            "estimate",
             "config",
             "ingest",
             "aggregate",

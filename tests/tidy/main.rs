@@ -4,6 +4,7 @@
 
 mod bounds;
 mod checks;
+mod messages;
 mod scan;
 
 use checks::{check_length_and_docs, check_source, is_long};
@@ -92,6 +93,44 @@ fn a_bound_without_a_test_is_found() {
     assert_eq!(missing("#[cfg(test)]\nmod tests { fn f() { if A_MAX { B_MAX } } }\nfn g() {}", ""), 0);
     assert_eq!(missing("", "use x::limits::{A_MAX, docker::B_MAX};"), 0);
     assert_eq!(missing("", "use x::limits::{A_MAX, k8s::B_MAX};"), 1);
+}
+
+#[test]
+fn every_message_is_met_by_a_test() {
+    let sources = rust_files("src");
+    let whole: BTreeSet<String> = sources.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let found = messages::check(&sources, &whole, &rust_files("tests"));
+    assert!(found.is_empty(), "{} breaches:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn a_message_without_a_test_is_found() {
+    let code = r#"
+impl std::error::Error for Broken {}
+impl fmt::Display for Broken {
+    fn fmt(&self) {
+        match self {
+            Broken::By(what) => write!(f, "broken by {what}, sadly"), // "not this one"
+            Broken::Quote => f.write_str("a \"quote\" and '{'"),
+        }
+    }
+}
+fn f(c: char) {
+    log::warn!("{c}: it is \
+                late");
+    let _ = ('"', "not a message of anybody");
+}
+"#;
+    let found: Vec<String> = messages::messages(code).into_iter().collect();
+    assert_eq!(found, ["a \"quote\" and '", "broken by", "it is late"]);
+    let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
+    let tests =
+        |text: &str| messages::check(&file("src/a.rs", code), &BTreeSet::new(), &file("tests/t.rs", text));
+    assert_eq!(tests("// broken by, it is late").len(), 3);
+    assert_eq!(
+        tests(r#"fn f() { x("it was broken by me"); y("it is late"); z("a \"quote\" and '") }"#).len(),
+        0
+    );
 }
 
 /// The breaches of a file in `src/`, without their places.

@@ -27,7 +27,7 @@ impl World {
         World {
             dogstatsd: Dogstatsd::default(),
             outbox: Outbox::default(),
-            shared: Shared::new("me".to_owned(), settings, Random::new(1)),
+            shared: Shared::new("me".to_owned(), settings, Random::new(1), false),
             start,
             now: Now { mono: start, wall_s: START_S },
         }

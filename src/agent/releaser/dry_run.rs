@@ -4,6 +4,7 @@
 use super::{Loading, Releaser, State};
 use crate::agent::Action;
 use crate::agent::cx::Cx;
+use crate::queue::Entry;
 use crate::release::{Payload, PayloadWriter};
 
 impl Releaser {
@@ -15,6 +16,26 @@ impl Releaser {
             loading.pass_over_before(self.stream.cutoff_s(cx.now.wall_s, cx.settings));
         }
         self.load(loading, cx);
+    }
+
+    /// What is in no queue is to be shown with what is.
+    pub fn add_unstored(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        if let Some(unstored) = &mut self.unstored {
+            unstored.extend(entries);
+        }
+    }
+
+    pub(super) fn has_unstored(&self) -> bool {
+        self.unstored.as_ref().is_some_and(|unstored| !unstored.is_empty())
+    }
+
+    /// Fills a batch up with it: it is younger than what lies in the queue.
+    pub(super) fn load_unstored(&mut self, loading: &mut Loading, cx: &mut Cx<'_>) {
+        for entry in self.unstored.iter_mut().flat_map(|unstored| unstored.drain(..)) {
+            if !loading.more {
+                loading.add_unstored(&entry, cx);
+            }
+        }
     }
 
     pub(super) fn write_text(&mut self, mut writer: Box<PayloadWriter>, is_empty: bool) {

@@ -152,7 +152,7 @@ impl Host {
 
 /// What process 1 sees where the root is foreign and lets it be read, otherwise what this process sees.
 /// `own` is relative to `proc`. Gives the path that was read too.
-fn read_of_board(files: &dyn HostFiles, own: &str) -> (String, std::io::Result<String>) {
+pub(super) fn read_of_board(files: &dyn HostFiles, own: &str) -> (String, std::io::Result<String>) {
     if files.is_foreign() {
         let path = format!("proc/1/{own}");
         if let Ok(text) = files.read(&path) {

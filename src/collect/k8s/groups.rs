@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{METRICS, NODE, POD};
+use crate::collect::MetricDoc;
 use crate::metric::SortedSet;
 use crate::metric::json::{JsonError, Reader};
 
@@ -70,6 +71,14 @@ impl Groups {
         }
         reader.end()?;
         Ok(groups)
+    }
+
+    /// Whether a metric of the plugin's table is sent.
+    pub fn has(&self, metric: &MetricDoc) -> bool {
+        metric.group == "always"
+            || [POD, NODE]
+                .iter()
+                .any(|prefix| metric.name.starts_with(prefix) && self.contains(prefix, metric.group))
     }
 
     /// Whether metrics with this prefix and of this group are sent.

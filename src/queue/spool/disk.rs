@@ -177,11 +177,11 @@ impl<T> Spool<T> {
         if self.saving || !self.unread.is_empty() {
             return None;
         }
-        let is_dead = |(number, segment): &(&u32, &Segment)| {
-            let about = segment.removes_from..**number;
+        let is_dead = |(number, segment): &&(u32, Segment)| {
+            let about = segment.removes_from..*number;
             segment.live() == 0
                 && !segment.is_unreadable
-                && (about.is_empty() || self.segments.range(about).next().is_none())
+                && !self.segments.keys().any(|other| about.contains(other))
         };
         self.segments.iter().find(is_dead).map(|(number, _)| *number)
     }
@@ -236,7 +236,10 @@ impl<T> Spool<T> {
 
     fn has_written(&mut self, written: Written, removes_from: Option<u32>) {
         let Written { segment: number, bytes, .. } = written;
-        let segment = self.segments.entry(number).or_insert_with(|| Segment::new(number, 0));
+        if self.segments.get(&number).is_none() {
+            self.segments.insert(number, Segment::new(number, 0));
+        }
+        let Some(segment) = self.segments.get_mut(&number) else { return };
         segment.bytes += bytes as u64;
         segment.removes_from = segment.removes_from.min(removes_from.unwrap_or(number));
         self.failures = 0;
@@ -272,7 +275,7 @@ impl<T> Spool<T> {
     fn no_room(&mut self, task: Task<T>, now: Instant) {
         let Task::Spill(records, written) = task else { return };
         self.take_back(&records);
-        if !self.segments.contains_key(&written.segment) {
+        if self.segments.get(&written.segment).is_none() {
             self.tail = None;
         }
         self.no_room_until = Some(now + Duration::from_secs(NO_ROOM_S));

@@ -32,12 +32,13 @@ mod storing;
 mod tests;
 mod types;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 #[cfg(doc)]
 use crate::limits::spool::SEGMENT_BYTES;
 use crate::limits::spool::{DISK_BACKOFF_S, MEMORY_NEAR, PAGE_BYTES};
+use crate::metric::SortedMap;
 use crate::queue::{Entry, Stream};
 pub use types::{Answer, Ask, Dropped, Figures, Rest, Settings};
 
@@ -55,7 +56,7 @@ pub struct Spool<T> {
     settings: Settings,
     lanes: [Lane; QUEUES],
     arrivals: u64,
-    segments: BTreeMap<u32, Segment>,
+    segments: SortedMap<u32, Segment>,
     /// The file that is written to.
     tail: Option<u32>,
     next_segment: u32,
@@ -113,11 +114,11 @@ impl<T> Spool<T> {
     /// A queue with these files, by number and length, on its disk; `None` where there is no disk. `seed` gives the
     /// first file its number: that of a deleted one should not come again.
     pub fn new(settings: Settings, files: Option<&[(u32, u64)]>, seed: u32) -> Spool<T> {
-        let mut segments = BTreeMap::new();
+        let mut segments = SortedMap::new();
         for (number, bytes) in files.unwrap_or_default() {
             segments.insert(*number, Segment::new(*number, *bytes));
         }
-        let next_segment = segments.last_key_value().map_or(seed >> 2, |(last, _)| last.saturating_add(1));
+        let next_segment = segments.keys().next_back().map_or(seed >> 2, |last: &u32| last.saturating_add(1));
         Spool {
             settings,
             lanes: Default::default(),

@@ -10,7 +10,7 @@ use crate::queue::Stream;
 impl<T> Spool<T> {
     /// The oldest file is to go, for want of room; whether there is one.
     pub(super) fn begin_to_drop(&mut self) -> bool {
-        let Some((number, segment)) = self.segments.first_key_value() else { return false };
+        let Some((number, segment)) = self.segments.iter().next() else { return false };
         let number = *number;
         if segment.live() == 0 {
             self.begin(Operation::Delete(number), Task::Delete(number));

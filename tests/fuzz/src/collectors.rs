@@ -5,7 +5,8 @@ use std::io;
 
 use chouette_iot::collect::tegrastats::{Group, line::Line, value::Engine};
 use chouette_iot::collect::{
-    CollectError, Collector, DiskSpace, Gauge, HostFiles, Options, Question, Reading, Reply, k8s, plugin,
+    CollectError, Collector, DiskSpace, Gauge, HostFiles, Options, Question, Reading, Reply, board, k8s,
+    plugin,
 };
 use chouette_iot::limits::docker::{CONTAINERS_MAX, PARALLEL};
 use chouette_iot::limits::tegrastats::{FORM_CHARS_MAX, ITEMS_MAX};
@@ -46,13 +47,14 @@ impl HostFiles for Nothing {
     }
 }
 
-fn collector(name: &str) -> Box<dyn Collector> {
+pub(crate) fn collector(name: &str) -> Box<dyn Collector> {
     let all = r#"{"pods":["memory","cpu","network"],
         "node":["memory","cpu","network","filesystem","inodes"]}"#;
     let groups = k8s::Groups::from_json(all).expect("all groups");
     let options = Options {
         k8s: k8s::Options { authority: "node:10250".to_owned(), token_path: None, groups },
         capture_interval_s: 30,
+        board_groups: board::Group::WORDS.iter().map(|(_, group)| *group).collect(),
         tegrastats_groups: Group::WORDS.iter().map(|(_, group)| *group).collect(),
         tegrastats_path: "/usr/bin/tegrastats".to_owned(),
         ..Options::default()
@@ -61,7 +63,7 @@ fn collector(name: &str) -> Box<dyn Collector> {
 }
 
 /// A reading is what the table of plugins says it is, and can be stored and released.
-fn check(name: &str, gauges: &[Gauge], result: Result<(), CollectError>) {
+pub(crate) fn check(name: &str, gauges: &[Gauge], result: Result<(), CollectError>) {
     if let Err(error) = result {
         assert_printable(&error, (PROBLEMS_MAX + 1) * (PROBLEM_CHARS_MAX + 2));
     }

@@ -4,6 +4,7 @@
 //! mutations in the ordinary test suite, which takes this file in by its path.
 #![allow(clippy::unwrap_used)]
 
+mod board;
 mod collectors;
 mod configuration;
 mod dogstatsd;
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("redis_replies", redis::redis_replies),
     ("dramatiq", collectors::dramatiq),
     ("tegrastats", collectors::tegrastats),
+    ("board", board::board),
     ("kubelet", collectors::kubelet),
     ("docker", collectors::docker),
     ("http_answer", http::http_answer),

@@ -1,0 +1,106 @@
+//! What went through each disk, and how worn an eMMC is.
+//!
+//! ```text
+//! sys/block/mmcblk0/stat
+//!     4411  2087  312098  9212  90212  61330  4213870  771203  0  104512  780415
+//! sys/block/mmcblk0/device/life_time        0x02 0x01
+//! sys/block/mmcblk0/device/pre_eol_info     0x01
+//! ```
+//!
+//! Of `stat` the third and the seventh column are read, the same numbers as in `/proc/diskstats`: sectors of 512 bytes,
+//! whatever the disk's own sectors are. A disk is what has a device of its own: partitions are no entries of `sys/block`,
+//! and loops, RAM disks, zram, device mapper and RAID have no device, so that nothing counts twice. The boot areas of
+//! an eMMC and optical drives are left out.
+//!
+//! `life_time` tells for two kinds of memory (A, mostly SLC, and B, mostly MLC) in steps of a tenth how much of
+//! the estimated life is used up: 1 is up to 10 %, 11 is more than all of it, 0 is not defined. `pre_eol_info` is 1 where
+//! reserved blocks are left, 2 from 80 % of them used, 3 from 90 %. SD cards tell neither.
+//!
+//! Formats: <https://docs.kernel.org/block/stat.html>, <https://docs.kernel.org/driver-api/mmc/mmc-dev-attrs.html>
+
+use super::probe::{Probe, join, label};
+use crate::collect::Gauge;
+use crate::collect::host::format::{FormatError, number};
+use crate::metric::{Number, Tags};
+
+/// Bytes read since the board started.
+pub const READ: &str = "Chouette.board.disk.bytes.read";
+/// Bytes written since the board started.
+pub const WRITTEN: &str = "Chouette.board.disk.bytes.written";
+/// How much of the life of an eMMC is used up, per cent, in tenths rounded up.
+pub const WEAR: &str = "Chouette.board.emmc.wear";
+/// What is left of its reserved blocks: 1 is enough, 2 little, 3 hardly any.
+pub const PRE_EOL: &str = "Chouette.board.emmc.pre_eol";
+
+const BLOCK: &str = "sys/block";
+const SECTOR_BYTES: i128 = 512;
+/// Beyond the last tenth of the life.
+const LIFE_TIME_MAX: u32 = 11;
+const PRE_EOL_MAX: u32 = 3;
+
+/// The disks whose names begin so.
+fn disks(probe: &mut Probe<'_>, prefix: &str) -> Vec<String> {
+    let mut disks = probe.entries(BLOCK, prefix);
+    let is_area = |name: &str| name.starts_with("mmcblk") && name.contains("boot");
+    disks.retain(|name| !is_area(name) && !name.starts_with("sr"));
+    disks
+}
+
+pub(super) fn traffic(probe: &mut Probe<'_>) {
+    for disk in disks(probe, "") {
+        if probe.text(&join(BLOCK, &disk, "device/uevent")).is_none() {
+            continue;
+        }
+        let path = join(BLOCK, &disk, "stat");
+        let Some(text) = probe.text(&path) else {
+            continue;
+        };
+        if let Some((read, written)) = probe.error.keep(&path, sectors(&text)) {
+            let tag = label(&disk, "");
+            for (name, sectors) in [(READ, read), (WRITTEN, written)] {
+                probe.push_whole(name, Some(("disk:", &tag)), i128::from(sectors) * SECTOR_BYTES);
+            }
+        }
+    }
+}
+
+/// Sectors read and written.
+fn sectors(stat: &str) -> Result<(u64, u64), FormatError> {
+    let mut columns = stat.split_ascii_whitespace();
+    let read = number("sectors read", columns.nth(2))?;
+    Ok((read, number("sectors written", columns.nth(3))?))
+}
+
+pub(super) fn wear(probe: &mut Probe<'_>) {
+    for disk in disks(probe, "mmcblk") {
+        let (name, device) = (label(&disk, ""), join(BLOCK, &disk, "device"));
+        let levels = levels(probe, &[&device, "/life_time"].concat(), 2, LIFE_TIME_MAX);
+        for (level, memory) in levels.into_iter().zip(["memory:a", "memory:b"]) {
+            if level > 0 {
+                let tags = Tags::from_strings(&[&["disk:", &name].concat(), memory]);
+                probe.out.push(Gauge { name: WEAR, tags, value: Number::Int(i128::from(level) * 10) });
+            }
+        }
+        for level in self::levels(probe, &[&device, "/pre_eol_info"].concat(), 1, PRE_EOL_MAX) {
+            if level > 0 {
+                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level.into());
+            }
+        }
+    }
+}
+
+/// So many hexadecimal numbers, or none.
+fn levels(probe: &mut Probe<'_>, path: &str, count: usize, max: u32) -> Vec<u32> {
+    let Some(text) = probe.text(path) else {
+        return Vec::new();
+    };
+    let level =
+        |word: &str| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok().filter(|n| *n <= max);
+    match text.split_ascii_whitespace().map(level).collect::<Option<Vec<u32>>>() {
+        Some(levels) if levels.len() == count => levels,
+        _ => {
+            probe.error.add(path, FormatError::bad_number("what is there", &text));
+            Vec::new()
+        }
+    }
+}
