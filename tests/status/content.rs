@@ -1,10 +1,11 @@
 //! What the document says is what happened.
 
 use super::*;
+use std::cell::RefCell;
 use support::agent::API_KEY;
 use support::behaviour::status;
 use support::bench::push_ones;
-use support::queues::{LOGS, RAW, log_record};
+use support::queues::{LOGS, RAW, Sizes, log_record};
 use support::unix_now;
 
 const SAMPLES: usize = 500;
@@ -13,20 +14,26 @@ const LOGS_LEFT: usize = 7;
 #[test]
 fn the_numbers_are_those_of_what_was_sent() {
     let Some(scene) = Scene::new(|_| status(202)) else { return };
-    let mut client = scene.bench.redis.client();
-    push_ones(&mut client, "ones", SAMPLES);
+    let client = RefCell::new(scene.bench.redis.client());
+    push_ones(&mut client.borrow_mut(), "ones", SAMPLES);
     let now = unix_now() as f64;
-    client.push(RAW, "bad", Some(now - 60.0), Some(b"no json"));
+    client.borrow_mut().push(RAW, "bad", Some(now - 60.0), Some(b"no json"));
     let logs: Vec<(f64, String)> = (0..LOGS_LEFT).map(|_| (now, log_record("{}", &[], ""))).collect();
-    client.fill(LOGS, "log", &logs);
+    client.borrow_mut().fill(LOGS, "log", &logs);
     let agent = scene.run(&[("COLLECTOR_PLUGINS", "host"), ("CAPTURE_INTERVAL", "3600")]);
+    let accepted = RefCell::new(Vec::new());
     let document = scene.comes(|document| {
-        let items = |stream| number(document, &["streams", stream, "last", "items"]);
-        items("metrics").is_some()
-            && items("logs").is_some()
+        *accepted.borrow_mut() = scene.bench.intake.requests();
+        accepted.borrow_mut().retain(|request| request.acknowledged);
+        // All of it was sent, and nothing more since the agent was asked.
+        number(document, &["today", "requests"]) == Some(accepted.borrow().len() as f64)
+            && ["metrics", "logs"]
+                .iter()
+                .all(|stream| number(document, &["streams", stream, "last", "items"]).is_some())
             && number(document, &["flush", "raw"]) == Some(0.0)
+            && client.borrow_mut().sizes() == Sizes::EMPTY
     });
-    let accepted: Vec<_> = scene.bench.intake.requests().into_iter().filter(|r| r.acknowledged).collect();
+    let accepted = accepted.into_inner();
     let of = |path: &str| accepted.iter().rfind(|request| request.path.ends_with(path)).unwrap();
     let (series, logs) = (of("/series"), of("/input"));
     let points: usize =
@@ -59,7 +66,7 @@ fn the_numbers_are_those_of_what_was_sent() {
     assert_eq!(number(&document, &["pid"]), Some(f64::from(agent.pid())));
     assert_eq!(text(&document, &["version"]), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(text(&document, &["lease", "state"]), Some("held"));
-    assert_eq!(text(&document, &["lease", "holder"]), client.holder().as_deref());
+    assert_eq!(text(&document, &["lease", "holder"]), client.borrow_mut().holder().as_deref());
     assert_eq!(text(&document, &["storage", "kind"]), Some("redis"));
     assert!(flag(&document, &["storage", "up"]) && flag(&document, &["clock_believed"]));
     assert!(flag(&document, &["advances"]) && flag(&document, &["alive"]));
@@ -72,7 +79,7 @@ fn the_numbers_are_those_of_what_was_sent() {
 fn each_run_of_the_aggregation_is_told_with_its_records() {
     let Some(scene) = Scene::new(|_| status(202)) else { return };
     push_ones(&mut scene.bench.redis.client(), "ones", SAMPLES);
-    let _agent = scene.run(&[("AGGREGATE_INTERVAL", "30")]);
+    let _agent = scene.run(&[("AGGREGATE_INTERVAL", "60")]);
     let document = scene.comes(|document| number(document, &["flush", "records"]) == Some(SAMPLES as f64));
     assert!(number(&document, &["flush", "series"]).is_some_and(|series| series >= 50.0));
     assert_eq!(number(&document, &["flush", "raw"]), Some(SAMPLES as f64));

@@ -1,6 +1,7 @@
 //! Where the agent answers, and whom.
 
 use super::*;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
@@ -36,7 +37,8 @@ fn a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not() {
     assert!(wait_until(SOON, || answer().status.success()), "{}", first.stderr());
     assert_eq!(number(&scene.document(), &["pid"]), Some(f64::from(first.pid())));
     let mut second = Agent::run(&scene.env(&[]));
-    assert!(second.wait_for_line(SOON, "another program receives there"), "{}", second.stderr());
+    let refused = "another program receives there; chouette-iot status cannot ask this agent";
+    assert!(second.wait_for_line(SOON, refused), "{}", second.stderr());
     assert!(second.wait_for_line(SOON, "stands by"), "it goes on: {}", second.stderr());
     second.signal("TERM");
     assert_eq!(second.wait(SOON), Some(0));
@@ -68,6 +70,52 @@ fn an_abstract_socket_stands_in_where_the_path_cannot_be_made() {
         return support::skip("/usr/bin/python3 as another user, for which one has to be root");
     };
     assert_eq!((stdout(&owner).trim(), stdout(&other).trim()), ("99", "0"), "{name}: {}", stderr(&owner));
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let file = scene.dir.write("status.sock", "notes");
+    let agent = Agent::run(&scene.env(&[]));
+    assert!(agent.wait_for_line(SOON, "there is something that is no socket"), "{}", agent.stderr());
+    assert!(wait_until(SOON, || scene.ask(&[]).status.success()), "an abstract one stands in");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "notes");
+}
+
+#[test]
+fn another_user_is_told_what_to_do() {
+    let Some(scene) = Scene::new(|_| status(202)) else { return };
+    let _agent = scene.run(&[]);
+    // Where that user gets at the program, and could get at the socket but for its mode.
+    let program = scene.dir.join("chouette-iot");
+    std::fs::copy(agent::binary(), &program).unwrap();
+    std::fs::set_permissions(scene.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(program);
+    command.arg("status").env_clear().env("STATUS_SOCKET", scene.socket()).current_dir("/").uid(NOBODY);
+    let Ok(output) = command.output() else { return support::skip("to be another user needs root") };
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("Permission denied") && said.contains("sudo chouette-iot status"), "{said}");
+}
+
+#[test]
+fn an_answer_that_is_none_is_not_taken_for_one() {
+    let dir = TempDir::new();
+    let socket = dir.join("status.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let answers = [("", "did not answer: too many ask"), ("{\"advances\":true", "cannot be read: not JSON")];
+    let serving = std::thread::spawn(move || {
+        for (answer, _) in answers {
+            listener.accept().unwrap().0.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for (_, problem) in answers {
+        let output = ask(socket.to_str().unwrap(), &[]);
+        let said = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(problem), "{said}");
+    }
+    serving.join().unwrap();
 }
 
 /// As in a container whose root is read-only, which is what the manifests ask for.

@@ -36,17 +36,17 @@ pub fn run(path: &str, question: Question) -> bool {
     let on_terminal = out.is_terminal();
     let look = Look { is_coloured: on_terminal && wants_colour(), with_hour: question.watches };
     loop {
-        let answer = ask(path);
-        let (text, verdict) = match &answer {
-            Ok(document) => shown(document, question, look),
-            Err(problem) => (format!("chouette-iot: {problem}\n"), false),
+        let answer = ask(path).and_then(|document| shown(document, question, look));
+        let (text, verdict) = match answer {
+            Ok(answer) => answer,
+            Err(problem) if question.watches => (format!("chouette-iot: {problem}\n"), false),
+            Err(problem) => {
+                let _ = writeln!(io::stderr(), "chouette-iot: {problem}");
+                return false;
+            }
         };
-        if !question.watches && answer.is_err() {
-            let _ = io::stderr().write_all(text.as_bytes());
-            return false;
-        }
         let begin = if question.watches && on_terminal && !question.is_json { HOME } else { "" };
-        let written = out.write_all(format!("{begin}{text}").as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all((begin.to_owned() + &text).as_bytes()).and_then(|()| out.flush());
         if !question.watches || written.is_err() {
             return verdict;
         }
@@ -56,14 +56,14 @@ pub fn run(path: &str, question: Question) -> bool {
 }
 
 /// The answer as it is printed, and the verdict.
-fn shown(document: &str, question: Question, look: Look) -> (String, bool) {
-    match Object::new(document) {
-        Ok(object) => {
-            let text = if question.is_json { format!("{document}\n") } else { view::text(object, look) };
-            (text, object.flag(if question.alive { "alive" } else { "advances" }))
-        }
-        Err(error) => (format!("chouette-iot: the answer of the agent cannot be read: {error}\n"), false),
-    }
+fn shown(mut document: String, question: Question, look: Look) -> Result<(String, bool), String> {
+    let object = Object::new(&document).map_err(|error| {
+        format!("the answer of the agent cannot be read: {error}; is it of another version?")
+    })?;
+    let verdict = object.flag(if question.alive { "alive" } else { "advances" });
+    let text = view::text(object, look);
+    document.push('\n');
+    Ok((if question.is_json { document } else { text }, verdict))
 }
 
 /// The document of the agent that answers for a path, or why there is none and what to do.
