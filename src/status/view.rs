@@ -1,7 +1,7 @@
 //! The document as a person reads it: a line for each part, with a tick, a cross, or neither.
 //!
 //! ```text
-//! ✓ agent    0.1.0, process 412, up 3 h 12 min
+//! ✓ agent    version 0.1.0, process 412, up 3 h 12 min
 //! ✓ redis    connected for 3 h 12 min; this agent has the lease
 //! ✓ flush    3 s ago: 120 records into 14 series
 //! ✗ metrics  failing for 6 min: the intake answered 503; next attempt in 12 s; 40 wait
@@ -83,7 +83,7 @@ fn lines(rows: &[(Mark, String, String)], is_coloured: bool) -> String {
 fn agent(document: Object<'_>, rows: &mut Rows) {
     let version = document.text("version").unwrap_or_default();
     let (pid, up_s) = (number(document, "pid"), number(document, "uptime_s"));
-    let text = format!("{version}, process {pid}, up {}", duration(up_s));
+    let text = format!("version {version}, process {pid}, up {}", duration(up_s));
     match document.text("reason") {
         Some(reason) => {
             rows.bad("agent", text);
