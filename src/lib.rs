@@ -28,6 +28,7 @@
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
 //! | [`status`] | what the agent tells of itself to who asks, and how a person reads it |
+//! | [`doctor`] | what the command of that name says: verdicts, lines, what to do |
 //! | [`telemetry`], [`limits`] | what the agent counts about itself; every bound there is |
 //!
 //! # The rules
@@ -48,6 +49,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod doctor;
 pub mod estimate;
 pub mod ingest;
 pub mod limits;

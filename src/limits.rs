@@ -273,6 +273,8 @@ pub mod board;
 
 pub mod docker;
 
+pub mod doctor;
+
 pub mod dogstatsd;
 
 pub mod dramatiq;

@@ -32,12 +32,12 @@ fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
         Verb::Run(Run::Forever) => run(Mode::Forever, env_file),
         Verb::Run(Run::Once) => run(Mode::Once, env_file),
         Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
+        Verb::Doctor(form) => doctor(form, env_file),
         Verb::Metrics(form) => metrics(form, env_file),
         Verb::Status { form, watch, alive } => {
             let question = Question { is_json: form == Form::Json, watches: watch, alive };
             status(question, env_file)
         }
-        Verb::Doctor(_) => fail(&"not built yet"),
         Verb::Help => print(&cli::help_text()),
         Verb::Version => print(&cli::version_text()),
     }
@@ -85,6 +85,20 @@ fn status(question: Question, env_file: Option<&Path>) -> u8 {
         Ok(Some(_)) => cli::EXIT_FAILURE,
         Ok(None) => fail(&"STATUS_SOCKET=none: the agent tells nobody how it goes"),
         Err(error) => fail(&error),
+    }
+}
+
+fn doctor(form: Form, env_file: Option<&Path>) -> u8 {
+    // Without a key, and no other mistake, the rest can be tried.
+    let config = read_config(Mode::Once, env_file);
+    let config = config.or_else(|mistakes| read_config(Mode::DryRun, env_file).map_err(|_| mistakes));
+    match runtime::doctor::run(config, env_file, form == Form::Json, seed()) {
+        Ok(true) => cli::EXIT_OK,
+        Ok(false) => cli::EXIT_FAILURE,
+        Err(error) => {
+            fail(&error);
+            cli::EXIT_FAILURE
+        }
     }
 }
 

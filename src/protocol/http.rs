@@ -24,6 +24,6 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use date::parse_date;
+pub use date::{days_since_epoch, parse_date};
 pub use exchange::{Exchange, HttpError, Need};
 pub use message::{Method, Request, Response, RetryAfter};

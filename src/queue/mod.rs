@@ -8,6 +8,7 @@
 mod claim;
 pub mod embedded;
 mod lease;
+pub mod look;
 mod reply;
 pub mod spool;
 mod stream;

@@ -23,7 +23,8 @@ use std::time::Instant;
 use std::{fmt, mem, vec};
 
 use mio::{Registry, Token};
-use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ProtocolVersion};
 
 use self::dial::Step;
 pub use self::error::{ConnectionError, Phase};
@@ -98,6 +99,23 @@ pub struct Connection {
     queue: Vec<u8>,
 }
 
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub enum Stage {
+    /// The name is looked up.
+    Resolving,
+    /// An address is tried.
+    Connecting,
+    /// A proxy was asked.
+    Tunnelling,
+    /// TLS has begun.
+    Handshaking,
+    /// Bytes can flow.
+    Open,
+    /// There is no connection, and there will be none.
+    Over,
+}
+
 enum State {
     Resolving(Lookup),
     Connecting {
@@ -169,6 +187,26 @@ impl Connection {
     /// Whether bytes can flow.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// How far it is.
+    pub fn stage(&self) -> Stage {
+        match &self.state {
+            State::Resolving(_) => Stage::Resolving,
+            State::Connecting { .. } => Stage::Connecting,
+            State::Tunnelling { .. } => Stage::Tunnelling,
+            State::Handshaking(_) => Stage::Handshaking,
+            State::Open(_) => Stage::Open,
+            State::Failed(_) | State::Over => Stage::Over,
+        }
+    }
+
+    /// What was agreed on with the peer of an open TLS connection: the version, and the certificates it has shown.
+    pub fn tls(&self) -> Option<(ProtocolVersion, &[CertificateDer<'static>])> {
+        match &self.state {
+            State::Open(stream) => stream.agreed(),
+            _ => None,
+        }
     }
 
     /// When [`Connection::drive`] is due at the latest; `None` once open.
@@ -280,18 +318,9 @@ impl fmt::Debug for Endpoint {
 /// Without what is to be sent, which may hold a password.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = match &self.state {
-            State::Resolving(_) => "resolving",
-            State::Connecting { .. } => "connecting",
-            State::Tunnelling { .. } => "tunnelling",
-            State::Handshaking(_) => "handshaking",
-            State::Open(_) => "open",
-            State::Failed(_) => "failed",
-            State::Over => "over",
-        };
         f.debug_struct("Connection")
             .field("endpoint", &self.endpoint)
-            .field("phase", &phase)
+            .field("stage", &self.stage())
             .field("queue_bytes", &self.queue.len())
             .finish_non_exhaustive()
     }

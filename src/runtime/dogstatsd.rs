@@ -56,6 +56,13 @@ pub struct OpenError {
     error: io::Error,
 }
 
+impl OpenError {
+    /// What kind of failure it was.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.error.kind()
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "dogstatsd: cannot receive on {}: {}", self.address, self.error)

@@ -6,11 +6,13 @@
 //! encrypts ([`tls`]). [`dogstatsd`] receives datagrams. An [`outlet`] is the way to an intake.
 //! [`reading`] reads the plugins without the loop, and [`metrics`] tells what they would send. [`notify`] tells the
 //! service manager how it goes, [`status`] whoever asks. [`setup`] makes all of it from the configuration.
-//! [`log_output`] is where log lines go, and [`probe`] measures how late the loop is.
+//! [`doctor`] tries each link of the chain without the loop. [`terminal`] is where both are read, [`log_output`] where
+//! log lines go, and [`probe`] measures how late the loop is.
 
 pub mod child;
 pub mod clock;
 pub mod connection;
+pub mod doctor;
 pub mod dogstatsd;
 pub mod event_loop;
 pub mod host_root;
@@ -33,6 +35,7 @@ pub mod signals;
 pub mod socket_file;
 pub mod spool;
 pub mod status;
+pub mod terminal;
 pub mod timer_wheel;
 pub mod tls;
 pub mod tokens;

@@ -101,7 +101,8 @@ fn status(answer: &[u8]) -> Option<u16> {
     std::str::from_utf8(line.get(..3)?).ok().filter(|digits| !digits.contains('+'))?.parse().ok()
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Base64, as credentials travel.
+pub(super) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {

@@ -55,6 +55,11 @@ impl RedisLink {
         }
     }
 
+    /// The way to Redis.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     fn advance(
         &mut self,
         registry: &Registry,

@@ -81,5 +81,5 @@ macro_rules! mutations {
 
 mutations! {
     record wrapped log forwarded redis_replies dramatiq tegrastats board kubelet docker http_answer proxy_answer
-    env_file url dogstatsd spool
+    env_file url dogstatsd spool certificate
 }

@@ -42,13 +42,34 @@ impl Pki {
         dir.write("ca.pem", &ca_certificate.pem());
         dir.write("server.pem", &leaf.pem());
         dir.write("server.key", &leaf_key.serialize_pem());
-        Pki { dir, server: serving(&leaf, &leaf_key), issuer }
+        Pki { dir, server: serving(&[&leaf], &leaf_key), issuer }
     }
 
     /// A server with another certificate: for these names, valid up to the beginning of a year.
     pub fn server_for(&self, names: &[&str], until_year: i32) -> Arc<ServerConfig> {
         let (leaf, key) = leaf(&self.issuer, names, until_year);
-        serving(&leaf, &key)
+        serving(&[&leaf], &key)
+    }
+
+    /// A server with another certificate: for the usual names, valid between these days (year, month, day).
+    pub fn server_between(&self, from: (i32, u8, u8), until: (i32, u8, u8)) -> Arc<ServerConfig> {
+        let (leaf, key) = leaf_between(&self.issuer, &NAMES, from, until);
+        serving(&[&leaf], &key)
+    }
+
+    /// A server with the usual certificate that shows another one behind it, valid up to this day.
+    pub fn server_showing_more(&self, until: (i32, u8, u8)) -> Arc<ServerConfig> {
+        let (leaf, key) = leaf(&self.issuer, &NAMES, 4096);
+        let (more, _) = leaf_between(&self.issuer, &["more.test"], (1975, 1, 1), until);
+        serving(&[&leaf, &more], &key)
+    }
+
+    /// A server that shows the certificate of an authority as its own, which it has signed itself.
+    pub fn authority_as_server() -> Arc<ServerConfig> {
+        let mut ca = CertificateParams::new(NAMES.map(String::from).to_vec()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        serving(&[&ca.self_signed(&key).unwrap()], &key)
     }
 
     /// What `SSL_CERT_FILE` names.
@@ -77,21 +98,31 @@ fn named(common_name: &str) -> DistinguishedName {
 }
 
 fn leaf(issuer: &Issuer<'_, KeyPair>, names: &[&str], until_year: i32) -> (Certificate, KeyPair) {
+    leaf_between(issuer, names, (1975, 1, 1), (until_year, 1, 1))
+}
+
+fn leaf_between(
+    issuer: &Issuer<'_, KeyPair>,
+    names: &[&str],
+    from: (i32, u8, u8),
+    until: (i32, u8, u8),
+) -> (Certificate, KeyPair) {
     let mut leaf =
         CertificateParams::new(names.iter().copied().map(String::from).collect::<Vec<_>>()).unwrap();
     leaf.distinguished_name = named("localhost");
-    leaf.not_after = date_time_ymd(until_year, 1, 1);
+    leaf.not_before = date_time_ymd(from.0, from.1, from.2);
+    leaf.not_after = date_time_ymd(until.0, until.1, until.2);
     let key = KeyPair::generate().unwrap();
     (leaf.signed_by(&key, issuer).unwrap(), key)
 }
 
-fn serving(leaf: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
+fn serving(chain: &[&Certificate], key: &KeyPair) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
+        .with_single_cert(chain.iter().map(|one| one.der().clone()).collect(), key)
         .unwrap();
     Arc::new(config)
 }

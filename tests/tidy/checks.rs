@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["ingest", "aggregate", "collect", "queue", "release", "protocol", "metric", "limits", "telemetry"],
     ),
     ("cli", &["config", "limits"]),
+    ("doctor", &["config", "queue", "protocol", "metric", "limits"]),
     (
         "agent",
         &[
@@ -77,6 +78,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "agent",
             "estimate",
             "config",
+            "doctor",
             "ingest",
             "aggregate",
             "collect",

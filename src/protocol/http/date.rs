@@ -30,8 +30,8 @@ fn digits(word: &str, width: usize) -> Option<u64> {
     if all_digits { word.parse().ok() } else { None }
 }
 
-/// Days from 1970-01-01, by years that begin in March so that the leap day comes last.
-fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
+/// Days from 1970-01-01 to a day from then on, by years that begin in March so that the leap day comes last.
+pub fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;
     let day_of_year = (153 * month + 2) / 5 + day - 1;

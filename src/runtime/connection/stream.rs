@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use mio::Registry;
-use rustls::{ClientConnection, HandshakeKind};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::socket::Socket;
 use super::{ConnectionError, Received};
@@ -127,6 +128,11 @@ impl Stream {
     pub(super) fn is_resumed(&self) -> Option<bool> {
         let kind = self.tls.as_ref()?.session.handshake_kind()?;
         Some(kind == HandshakeKind::Resumed)
+    }
+
+    pub(super) fn agreed(&self) -> Option<(ProtocolVersion, &[CertificateDer<'static>])> {
+        let session = &self.tls.as_ref()?.session;
+        Some((session.protocol_version()?, session.peer_certificates()?))
     }
 
     pub(super) fn close(mut self, registry: &Registry) -> io::Result<()> {

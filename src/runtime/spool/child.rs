@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -105,18 +106,33 @@ fn sync_directory() -> io::Result<()> {
 
 /// Whether enough of the disk and of its inodes stays free.
 fn has_room(bytes: usize) -> io::Result<bool> {
-    let disk = statvfs(".")?;
+    let [unit, blocks, free, inodes, free_inodes] = disk(Path::new("."))?;
+    let needed = (bytes as u64).div_ceil(unit.max(1));
+    // A file needs one inode. Where there is no fixed number of them it is said to be 0.
+    Ok(free.saturating_sub(needed) >= blocks / FREE_SHARE
+        && free_inodes.saturating_sub(1) >= inodes / FREE_SHARE)
+}
+
+/// Bytes that can be added to the disk of a directory.
+///
+/// # Errors
+/// The system's.
+pub fn room_bytes(path: &Path) -> io::Result<u64> {
+    let [unit, blocks, free, ..] = disk(path)?;
+    Ok(free.saturating_sub(blocks / FREE_SHARE).saturating_mul(unit))
+}
+
+/// Of the disk of a directory: bytes of a block, blocks, free ones, inodes, free ones.
+fn disk(path: &Path) -> io::Result<[u64; 5]> {
+    let disk = statvfs(path)?;
     // Types differ from one system to the other.
     #[allow(clippy::useless_conversion)]
-    let [unit, blocks, free, inodes, free_inodes] = [
+    let sizes = [
         u64::from(disk.fragment_size()),
         u64::from(disk.blocks()),
         u64::from(disk.blocks_available()),
         u64::from(disk.files()),
         u64::from(disk.files_available()),
     ];
-    let needed = (bytes as u64).div_ceil(unit.max(1));
-    // A file needs one inode. Where there is no fixed number of them it is said to be 0.
-    Ok(free.saturating_sub(needed) >= blocks / FREE_SHARE
-        && free_inodes.saturating_sub(1) >= inodes / FREE_SHARE)
+    Ok(sizes)
 }

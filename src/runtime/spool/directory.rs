@@ -27,10 +27,18 @@ impl Directory {
     /// The system's; [`io::ErrorKind::WouldBlock`] where another agent has it, or a child of one that was killed.
     pub fn open(path: &Path) -> io::Result<Directory> {
         DirBuilder::new().recursive(true).mode(MODE).create(path)?;
-        let handle = File::open(path)?;
-        if handle.metadata()?.permissions().mode() & 0o077 != 0 {
+        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(path, Permissions::from_mode(MODE))?;
         }
+        Directory::look(path)
+    }
+
+    /// The same with a directory that is there, and is left as it is but for the lock.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    pub fn look(path: &Path) -> io::Result<Directory> {
+        let handle = File::open(path)?;
         lock(&handle)?;
         let mut files = Vec::new();
         for entry in fs::read_dir(path)? {

@@ -12,7 +12,7 @@ mod directory;
 mod link;
 mod writer;
 
-pub use child::served_as_child;
+pub use child::{room_bytes, served_as_child};
 pub use directory::Directory;
 pub use link::{EmbeddedLink, Place};
 pub use writer::Writer;

@@ -4,7 +4,7 @@
 //! nobody answers. `--watch` asks again and again, also while nobody answers, until it is stopped or nobody reads what
 //! it prints.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use nix::poll::{PollTimeout, poll};
 
 use super::{address, peer};
 use crate::limits::status::{ANSWER_S, DOCUMENT_BYTES_MAX, WATCH_EVERY_S};
+use crate::runtime::terminal::{self, Terminal};
 use crate::status::Object;
 use crate::status::view::{self, Look};
 
@@ -33,8 +34,8 @@ const HOME: &str = "\x1b[H\x1b[J";
 /// Asks, prints, and tells whether the verdict is good.
 pub fn run(path: &str, question: Question) -> bool {
     let mut out = io::stdout();
-    let on_terminal = out.is_terminal();
-    let look = Look { is_coloured: on_terminal && wants_colour(), with_hour: question.watches };
+    let Terminal { is_there, in_colour } = terminal::of_standard_output();
+    let look = Look { is_coloured: in_colour, with_hour: question.watches };
     loop {
         let answer = ask(path).and_then(|document| shown(document, question, look));
         let (text, verdict) = match answer {
@@ -45,7 +46,7 @@ pub fn run(path: &str, question: Question) -> bool {
                 return false;
             }
         };
-        let begin = if question.watches && on_terminal && !question.is_json { HOME } else { "" };
+        let begin = if question.watches && is_there && !question.is_json { HOME } else { "" };
         let written = out.write_all((begin.to_owned() + &text).as_bytes()).and_then(|()| out.flush());
         if !question.watches || written.is_err() {
             return verdict;
@@ -119,9 +120,4 @@ fn read(mut stream: UnixStream) -> io::Result<String> {
         }
     }
     String::from_utf8(document).map_err(|_| io::ErrorKind::InvalidData.into())
-}
-
-fn wants_colour() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

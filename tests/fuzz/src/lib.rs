@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod board;
+mod certificate;
 mod collectors;
 mod configuration;
 mod dogstatsd;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("url", configuration::url),
     ("dogstatsd", dogstatsd::dogstatsd),
     ("spool", spool::spool),
+    ("certificate", certificate::certificate),
 ];
 
 /// Runs the target of that name.
