@@ -27,6 +27,7 @@
 //! | [`estimate`] | what a configuration sends a day, and what that costs on the link |
 //! | [`runtime`] | the loop, sockets, processes, files and clocks |
 //! | [`config`], [`cli`] | the table of variables, the command line |
+//! | [`status`] | what the agent tells of itself to who asks, and how a person reads it |
 //! | [`doctor`] | what the command of that name says: verdicts, lines, what to do |
 //! | [`telemetry`], [`limits`] | what the agent counts about itself; every bound there is |
 //!
@@ -57,4 +58,5 @@ pub mod protocol;
 pub mod queue;
 pub mod release;
 pub mod runtime;
+pub mod status;
 pub mod telemetry;

@@ -285,6 +285,8 @@ pub mod k8s;
 
 pub mod spool;
 
+pub mod status;
+
 pub mod tegrastats;
 
 /// Most problems that one error of a collector spells out; further ones are only counted.

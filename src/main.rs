@@ -12,6 +12,7 @@ use chouette_iot::config::file::SECRET_FILE_BYTES_MAX;
 use chouette_iot::config::{Config, RedisTarget, Storage};
 use chouette_iot::limits::RULES_FILE_BYTES_MAX;
 use chouette_iot::runtime::event_loop::EventLoop;
+use chouette_iot::runtime::status::client::{self, Question};
 use chouette_iot::runtime::{self, log_output, resolver, setup, spool};
 use simple_logger::SimpleLogger;
 
@@ -33,7 +34,10 @@ fn carry_out(verb: Verb, env_file: Option<&Path>) -> u8 {
         Verb::Run(Run::Dry) => run(Mode::DryRun, env_file),
         Verb::Doctor(form) => doctor(form, env_file),
         Verb::Metrics(form) => metrics(form, env_file),
-        Verb::Status { .. } => fail(&"not built yet"),
+        Verb::Status { form, watch, alive } => {
+            let question = Question { is_json: form == Form::Json, watches: watch, alive };
+            status(question, env_file)
+        }
         Verb::Help => print(&cli::help_text()),
         Verb::Version => print(&cli::version_text()),
     }
@@ -70,6 +74,18 @@ fn run(mode: Mode, env_file: Option<&Path>) -> u8 {
         log::error!("the agent cannot run: {error}");
         cli::EXIT_FAILURE
     })
+}
+
+fn status(question: Question, env_file: Option<&Path>) -> u8 {
+    let path = read_env_file(env_file).and_then(|variables| {
+        Config::status_socket(std::env::vars_os(), variables).map_err(|errors| errors.to_string())
+    });
+    match path {
+        Ok(Some(path)) if client::run(&path, question) => cli::EXIT_OK,
+        Ok(Some(_)) => cli::EXIT_FAILURE,
+        Ok(None) => fail(&"STATUS_SOCKET=none: the agent tells nobody how it goes"),
+        Err(error) => fail(&error),
+    }
 }
 
 fn doctor(form: Form, env_file: Option<&Path>) -> u8 {
@@ -126,17 +142,19 @@ fn reload(mode: Mode, env_file: Option<&Path>) -> Option<setup::Parts> {
 }
 
 fn read_config(mode: Mode, env_file: Option<&Path>) -> Result<Config, String> {
-    let mut variables = Vec::new();
-    if let Some(path) = env_file {
-        let failed = |error: &dyn std::fmt::Display| format!("--env-file {}: {error}", path.display());
-        let text = read_text(path).map_err(|error| failed(&error))?;
-        variables = env_file::parse(&text).map_err(|error| failed(&error))?;
-    }
+    let variables = read_env_file(env_file)?;
     let config = match mode {
         Mode::DryRun => Config::for_dry_run(std::env::vars_os(), variables, &read_named),
         _ => Config::from_env_and_file(std::env::vars_os(), variables, &read_named),
     };
     config.map_err(|errors| errors.to_string())
+}
+
+fn read_env_file(path: Option<&Path>) -> Result<Vec<(String, String)>, String> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let failed = |error: &dyn std::fmt::Display| format!("--env-file {}: {error}", path.display());
+    let text = read_text(path).map_err(|error| failed(&error))?;
+    env_file::parse(&text).map_err(|error| failed(&error))
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use crate::limits::QUEUE_SIZES_MAX;
+use crate::limits::status::REASONS_MAX;
 use crate::metric::{Number, Point, Series, SeriesKind, SortedMap, Tags};
+use crate::status::Document;
 
 /// Size of the wrapped queue before a release; gauge.
 pub const QUEUED_METRICS: &str = "chouette.queued.metrics";
@@ -48,6 +50,17 @@ pub struct Telemetry {
     spool_records: Option<u64>,
     /// Unix seconds and size.
     queued_metrics: Vec<(f64, u64)>,
+    /// What was taken already, or told by others.
+    before: Before,
+}
+
+/// What was counted before, for who asks.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Before {
+    dropped: Counters,
+    dogstatsd_received: u64,
+    dogstatsd_bad: Counters,
+    dogstatsd_kernel_drops: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -72,6 +85,14 @@ impl Telemetry {
         for (reason, count) in counts.iter() {
             *self.dropped.entry(reason.clone()) += count;
         }
+    }
+
+    /// Counts what a transaction has dropped and told of itself, but for what it did not tell.
+    pub fn told(&mut self, dropped: &Counters, untold: &Counters) {
+        if untold.is_empty() {
+            add(&mut self.before.dropped, dropped);
+        }
+        self.dropped_all(untold);
     }
 
     /// Counts a failed reading.
@@ -121,7 +142,8 @@ impl Telemetry {
 
     /// Takes what was counted as series stamped `timestamp_s`, and starts anew.
     pub fn take(&mut self, interval_s: u32, timestamp_s: f64) -> Vec<Series> {
-        let taken = std::mem::take(self);
+        let mut taken = std::mem::take(self);
+        self.before = std::mem::take(&mut taken.before).with(&taken);
         let mut out = dropped_series(&taken.dropped, interval_s, timestamp_s);
         let mut count = |name: &str, tag: Option<String>, value: u64| {
             if value > 0 {
@@ -150,6 +172,54 @@ impl Telemetry {
         }
         out
     }
+}
+
+impl Telemetry {
+    /// How much was dropped since the start.
+    pub fn dropped_total(&self) -> u64 {
+        self.before.dropped.iter().chain(self.dropped.iter()).map(|(_, count)| count).sum()
+    }
+
+    /// Writes what was dropped since the start, by reason.
+    pub fn tell_drops(&self, document: &mut Document) {
+        tell_counters("dropped", &self.before.dropped, &self.dropped, document);
+    }
+
+    /// Writes what DogStatsD has received since the start.
+    pub fn tell_dogstatsd(&self, document: &mut Document) {
+        let before = &self.before;
+        document.number("received", before.dogstatsd_received + self.dogstatsd_received);
+        tell_counters("bad", &before.dogstatsd_bad, &self.dogstatsd_bad, document);
+        document.number("kernel_drops", before.dogstatsd_kernel_drops + self.dogstatsd_kernel_drops);
+    }
+}
+
+impl Before {
+    fn with(mut self, taken: &Telemetry) -> Before {
+        add(&mut self.dropped, &taken.dropped);
+        add(&mut self.dogstatsd_bad, &taken.dogstatsd_bad);
+        self.dogstatsd_received += taken.dogstatsd_received;
+        self.dogstatsd_kernel_drops += taken.dogstatsd_kernel_drops;
+        self
+    }
+}
+
+/// Adds counts. Reasons may come out of Redis: those that are too many are one.
+fn add(total: &mut Counters, counts: &Counters) {
+    for (reason, count) in counts.iter() {
+        let is_known = total.len() < REASONS_MAX || total.get(&**reason).is_some();
+        let reason = if is_known { reason.clone() } else { Cow::Borrowed("other") };
+        let sum = total.entry(reason);
+        *sum = sum.saturating_add(*count);
+    }
+}
+
+fn tell_counters(key: &str, before: &Counters, since: &Counters, document: &mut Document) {
+    let mut total = before.clone();
+    add(&mut total, since);
+    document.begin(key);
+    total.iter().for_each(|(reason, count)| document.number(reason, *count));
+    document.end();
 }
 
 impl Dispatched {
@@ -211,7 +281,7 @@ mod tests {
                 "chouette.queued.metrics[]"
             ]
         );
-        assert_eq!(telemetry, Telemetry::default());
+        assert_eq!(telemetry, Telemetry { before: telemetry.before.clone(), ..Telemetry::default() });
         assert!(telemetry.take(10, 8.0).is_empty());
     }
 
@@ -229,5 +299,47 @@ mod tests {
             "the later ones are left out, and so is the second of a second"
         );
         assert!(kept.iter().all(|series| series.point.value == Number::Int(7)));
+    }
+
+    fn told(telemetry: &Telemetry) -> String {
+        let mut document = Document::default();
+        telemetry.tell_drops(&mut document);
+        telemetry.tell_dogstatsd(&mut document);
+        document.finish()
+    }
+
+    #[test]
+    fn what_was_taken_still_counts_since_the_start() {
+        let counters = |reason: &'static str, count| [(Cow::Borrowed(reason), count)].into_iter().collect();
+        let mut telemetry = Telemetry::default();
+        for _ in 0..2 {
+            telemetry.dropped("not_json", 2);
+            telemetry.dogstatsd_received(9);
+            telemetry.dogstatsd_bad("cut");
+            telemetry.dogstatsd_kernel_drops(4);
+            telemetry.take(10, 7.0);
+        }
+        telemetry.dropped("not_json", 1);
+        // In the transaction that drops it, or here.
+        telemetry.told(&counters("expired", 500), &Counters::new());
+        telemetry.told(&counters("clock", 1), &counters("clock", 1));
+        assert_eq!(telemetry.dropped_total(), 506);
+        assert_eq!(
+            told(&telemetry),
+            r#"{"dropped":{"clock":1,"expired":500,"not_json":5},"received":18,"bad":{"cut":2},"kernel_drops":8}"#
+        );
+        let dropped = telemetry.take(10, 8.0);
+        assert_eq!(dropped.len(), 2, "what was told elsewhere is not told again");
+    }
+
+    #[test]
+    fn reasons_that_are_too_many_are_one() {
+        let mut telemetry = Telemetry::default();
+        for number in 0..REASONS_MAX + 10 {
+            let reason = Cow::Owned(format!("r{number}"));
+            telemetry.told(&[(reason, 1)].into_iter().collect(), &Counters::new());
+        }
+        assert_eq!(telemetry.before.dropped.len(), REASONS_MAX + 1);
+        assert_eq!(telemetry.before.dropped.get("other"), Some(&10));
     }
 }

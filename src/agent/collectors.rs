@@ -1,9 +1,13 @@
 //! The collectors, each at its own pace: one that fails, or waits for an answer, holds up no other.
 
+use std::fmt::Display;
+use std::time::Instant;
+
 use super::line::{Hold, Owner};
 use super::outbox::Outbox;
 use super::{Action, Cx};
 use crate::collect::{CollectError, Collector, HostFiles, Question, Reading, Reply};
+use crate::status::{Document, one_line};
 
 pub(super) struct Collectors {
     slots: Vec<Slot>,
@@ -24,6 +28,18 @@ struct Slot {
     held: Vec<(u32, Question)>,
     /// What went wrong in the reading under way.
     error: CollectError,
+    /// Series of the reading under way.
+    series: u64,
+    last: Last,
+}
+
+/// How the last reading went, for who asks.
+#[derive(Default)]
+struct Last {
+    at: Option<Instant>,
+    series: u64,
+    failures: u64,
+    problem: Option<String>,
 }
 
 impl Collectors {
@@ -51,13 +67,8 @@ impl Collectors {
                 continue;
             };
             if slot.open > 0 {
-                let name = slot.collector.name();
-                cx.telemetry.collector_failed(name);
-                cx.warnings.warn(
-                    name,
-                    &"the reading before has not finished; this turn is skipped",
-                    cx.now.mono,
-                );
+                const TEXT: &str = "the reading before has not finished; this turn is skipped";
+                slot.failed(&TEXT, cx);
                 continue;
             }
             self.read(index, |collector, reading| collector.begin(reading), outbox, cx);
@@ -91,6 +102,7 @@ impl Collectors {
             slot.error.absorb(error);
         }
         let Reading { gauges, questions, .. } = reading;
+        slot.series += gauges.len() as u64;
         outbox.push_readings(gauges, cx);
         self.ask(index, questions, outbox, cx);
         self.settle(index, cx);
@@ -178,15 +190,40 @@ impl Collectors {
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.open == 0) else {
             return;
         };
-        let name = slot.collector.name();
+        slot.last.at = Some(cx.now.mono);
+        slot.last.series = std::mem::take(&mut slot.series);
         match std::mem::take(&mut slot.error).into_result() {
-            Ok(()) if slot.collector.is_well() => cx.warnings.recovered(name),
-            Ok(()) => {}
-            Err(error) => {
-                cx.telemetry.collector_failed(name);
-                cx.warnings.warn(name, &error, cx.now.mono);
+            Ok(()) if slot.collector.is_well() => {
+                slot.last.problem = None;
+                cx.warnings.recovered(slot.collector.name());
             }
+            Ok(()) => {}
+            Err(error) => slot.failed(&error, cx),
         }
+    }
+
+    /// Writes how the last readings went.
+    pub fn tell(&self, now: Instant, document: &mut Document) {
+        document.begin("plugins");
+        for Slot { collector, last, .. } in &self.slots {
+            document.begin(collector.name());
+            document.ago("ago_s", last.at, now);
+            document.number("series", last.series);
+            document.number("failures", last.failures);
+            document.text("problem", last.problem.as_deref());
+            document.end();
+        }
+        document.end();
+    }
+}
+
+impl Slot {
+    fn failed(&mut self, error: &dyn Display, cx: &mut Cx<'_>) {
+        let name = self.collector.name();
+        self.last.failures += 1;
+        self.last.problem = Some(one_line(&error.to_string()));
+        cx.telemetry.collector_failed(name);
+        cx.warnings.warn(name, error, cx.now.mono);
     }
 }
 
@@ -197,6 +234,8 @@ fn slots(collectors: Vec<Box<dyn Collector>>) -> Vec<Slot> {
         asked_redis: Vec::new(),
         held: Vec::new(),
         error: CollectError::default(),
+        series: 0,
+        last: Last::default(),
     };
     collectors.into_iter().map(slot).collect()
 }

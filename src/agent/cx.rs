@@ -7,6 +7,7 @@ use super::belief::Belief;
 use super::ids::Ids;
 use super::lease::Holding;
 use super::line::Line;
+use super::past::Past;
 use super::warnings::Warnings;
 use super::{Action, Now, Settings};
 use crate::queue::Entry;
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub delivered: Rc<RefCell<Delivered>>,
     pub holding: Holding,
     pub belief: Belief,
+    pub past: Past,
     pub stopping: bool,
     /// Whether nothing may be changed but what is in memory.
     pub is_dry_run: bool,
@@ -41,6 +43,7 @@ pub(super) struct Cx<'a> {
     pub delivered: &'a Rc<RefCell<Delivered>>,
     pub holding: &'a mut Holding,
     pub belief: &'a mut Belief,
+    pub past: &'a mut Past,
     pub actions: &'a mut Vec<Action>,
     pub stopping: bool,
     pub is_dry_run: bool,
@@ -78,6 +81,7 @@ impl Shared {
             delivered: Rc::default(),
             holding: Holding::new(name),
             belief: Belief::default(),
+            past: Past::default(),
             stopping: false,
             is_dry_run,
         }
@@ -95,6 +99,7 @@ impl Shared {
             delivered: &self.delivered,
             holding: &mut self.holding,
             belief: &mut self.belief,
+            past: &mut self.past,
             actions,
             stopping: self.stopping,
             is_dry_run: self.is_dry_run,

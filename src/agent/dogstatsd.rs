@@ -159,6 +159,11 @@ impl Dogstatsd {
         Vec::into_iter(closing).for_each(|open| self.close_one(open, cx));
     }
 
+    /// Contexts of the buckets that take samples.
+    pub fn contexts(&self) -> usize {
+        self.open.iter().map(Open::contexts).sum()
+    }
+
     /// Whether [`Dogstatsd::work`] has something to do: series are wanted, or are not stored at present anyway.
     pub fn has_work(&self, outbox: &Outbox) -> bool {
         !self.closed.is_empty() && (outbox.len() < SERIES_WAITING || !outbox.is_storing())

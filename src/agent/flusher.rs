@@ -133,6 +133,7 @@ impl Flusher {
 
     fn surveyed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         let survey = queue::survey_of(replies)?;
+        cx.past.surveyed(survey.raw);
         if cx.stopping {
             self.state = State::Idle;
         } else if survey.claimed != (0, 0) {
@@ -143,6 +144,7 @@ impl Flusher {
             self.submit(queue::watch_claim(lease::lasts(cx.settings)), Hold::Keep, cx);
         } else {
             cx.warnings.recovered("aggregation");
+            cx.past.flushed(0, 0, cx.now.mono);
             self.state = State::Idle;
         }
         Ok(())
@@ -159,7 +161,10 @@ impl Flusher {
 
     fn claimed(&mut self, replies: &[Value], cx: &mut Cx<'_>) -> Result<(), QueueError> {
         match queue::claimed_now(replies)? {
-            (false, false) => self.state = State::Idle,
+            (false, false) => {
+                cx.past.flushed(0, 0, cx.now.mono);
+                self.state = State::Idle;
+            }
             _ => self.begin_reading(true, cx),
         }
         Ok(())
@@ -216,6 +221,7 @@ impl Flusher {
         }
         self.lost();
         self.failed = true;
+        cx.past.flush_failed(&error.to_string());
         cx.warnings.warn("aggregation", error, cx.now.mono);
     }
 

@@ -12,6 +12,7 @@ use super::{Cx, Settings};
 use crate::limits::{LEASE_INTERVALS, LEASE_S_MIN};
 use crate::protocol::redis::{Request, Value};
 use crate::queue::{self, LeaseReply, QueueError};
+use crate::status::Document;
 
 /// A lease is asked for so long after its end: Redis counts whole milliseconds.
 const AFTER_ITS_END: Duration = Duration::from_millis(10);
@@ -98,6 +99,21 @@ impl Holding {
     /// What is known is out of date: the connection is gone, or a transaction found another holder.
     pub fn doubt(&mut self) {
         self.state = State::Unknown;
+    }
+
+    /// Writes whose turn it is.
+    pub fn tell(&self, now: Instant, document: &mut Document) {
+        let (state, holder) = match &self.state {
+            State::Held { .. } if self.is_held(now) => ("held", Some(&self.name)),
+            State::Held { .. } | State::Unknown | State::Looking => ("unknown", None),
+            State::NoMemory => ("no_memory", None),
+            State::StandingBy { holder } => ("standby", Some(holder)),
+        };
+        document.begin("lease");
+        document.text("name", Some(&self.name));
+        document.text("state", Some(state));
+        document.text("holder", holder.map(String::as_str));
+        document.end();
     }
 
     fn change(&mut self, new: State) {

@@ -18,6 +18,7 @@ mod line;
 mod loading;
 mod once;
 mod outbox;
+mod past;
 mod reading;
 mod releaser;
 mod removal;
@@ -25,6 +26,7 @@ mod schedule;
 #[cfg(test)]
 mod simulation;
 mod spool;
+mod status;
 mod stream;
 mod warnings;
 
@@ -35,6 +37,7 @@ use crate::limits::{ONCE_REDIS_S, SHUTDOWN_S};
 use crate::protocol::redis::{Replies, Value};
 use crate::release::Random;
 pub use event::{Action, Answer, Event, Mode, Now, Settings, Timer};
+pub use status::Surroundings;
 pub use stream::{PerStream, Stream};
 
 use collectors::Collectors;
@@ -176,6 +179,7 @@ impl Agent {
 
     fn started(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.shared.belief.started(now);
+        self.shared.past.started(now.mono);
         match &self.once {
             Some(once) => once.begin(now, actions),
             None => {
@@ -188,6 +192,7 @@ impl Agent {
 
     fn redis_up(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.shared.line.connected();
+        self.shared.past.connected(now.mono);
         self.shared.warnings.recovered("redis");
         self.lease.ask(&mut self.shared.cx(now, actions));
         for releaser in self.releasers.iter_mut() {
@@ -208,6 +213,9 @@ impl Agent {
             Ok(_) => {}
             Err(error) => cx.warnings.warn("lease", &error, cx.now.mono),
         }
+        if cx.holding.stands_by_for().is_some() {
+            cx.past.flush_may_wait(now.mono);
+        }
         if let Some(at) = self.lease.ask_at().filter(|_| self.runs_on_schedule()) {
             actions.push(Action::Arm(Timer::Lease, at));
         }
@@ -215,6 +223,7 @@ impl Agent {
 
     fn redis_down(&mut self, reason: &str, now: Now, actions: &mut Vec<Action>) {
         self.shared.line.lost();
+        self.shared.past.disconnected(reason, now.mono);
         self.flusher.lost();
         self.outbox.lost();
         self.releasers.iter_mut().for_each(Releaser::disconnected);
@@ -256,6 +265,7 @@ impl Agent {
             Timer::Capture => self.capture(now, actions),
             Timer::Flush => {
                 self.self_metrics(now, actions);
+                self.shared.past.dropped(self.shared.telemetry.dropped_total(), now.mono);
                 self.dogstatsd.close(&mut self.outbox, &mut self.shared.cx(now, actions));
                 self.outbox.store(&mut self.shared.cx(now, actions));
                 self.lease.ask(&mut self.shared.cx(now, actions));

@@ -37,6 +37,8 @@ pub(super) struct Reading {
     taken: u64,
     returning: Records,
     drops: Counters,
+    /// What the commit under way drops.
+    dropping: Counters,
     commit: Option<Commit>,
     /// What would be stored, where nothing may be.
     shown: Option<Vec<Entry>>,
@@ -87,6 +89,7 @@ impl Reading {
             taken: 0,
             returning: Records::default(),
             drops: Counters::new(),
+            dropping: Counters::new(),
             commit: None,
             shown,
             totals: Totals::default(),
@@ -256,6 +259,7 @@ impl Reading {
             *self.drops.entry("value_without_key".into()) = claimed - self.values_found;
         }
         let drops = std::mem::take(&mut self.drops);
+        self.dropping = drops.clone();
         self.totals.dropped += drops.iter().map(|(_, count)| count).sum::<u64>();
         self.totals.buckets += u64::from(self.bucket_index.take().is_some());
         if self.shown.is_some() {
@@ -288,16 +292,18 @@ impl Reading {
         let Some(commit) = self.commit.take() else {
             return;
         };
+        cx.past.flush_may_wait(cx.now.mono);
         self.totals.records += commit.records - commit.returned;
         self.totals.returned += commit.returned;
         self.totals.series += commit.series;
         cx.telemetry.dropped("not_finite", commit.not_finite);
-        cx.telemetry.dropped_all(&commit.untold);
+        cx.telemetry.told(&self.dropping, &commit.untold);
     }
 
     /// One line about what was done, if anything was.
-    pub fn report(&self, cx: &Cx<'_>) {
+    pub fn report(&self, cx: &mut Cx<'_>) {
         let Totals { records, buckets, series, returned, dropped } = self.totals;
+        cx.past.flushed(records, series, cx.now.mono);
         let took = cx.now.mono.saturating_duration_since(self.started);
         if records > 0 {
             log::info!(

@@ -12,13 +12,16 @@
 
 mod answer;
 mod dry_run;
+mod history;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use history::History;
+
 use super::line::{Hold, Owner};
 use super::loading::{Loading, Next};
-use super::removal::{Removal, Why};
+use super::removal::{Removal, Why, one_by_one};
 use super::{Action, Cx, Stream};
 use crate::limits::{CHUNK_KEYS, RELEASE_BACKOFF_S};
 use crate::protocol::redis::{Replies, Request, Value};
@@ -41,6 +44,7 @@ pub(super) struct Releaser {
     keeps_some: bool,
     /// Whether everything found was delivered, when a run has ended.
     last_run_delivered: bool,
+    history: History,
 }
 
 enum State {
@@ -80,6 +84,7 @@ impl Releaser {
             more: false,
             keeps_some: false,
             last_run_delivered: true,
+            history: History::default(),
         }
     }
 
@@ -213,6 +218,7 @@ impl Releaser {
                 cx.holding.doubt();
                 self.give_up();
             } else {
+                self.history.failed(&error.to_string(), cx.now.mono);
                 self.lost();
             }
         }
@@ -247,6 +253,7 @@ impl Releaser {
             return Err(QueueError::Unexpected("the size of a queue"));
         };
         let size = queue::size_of(size).map_err(|error| error.about(self.stream.queue().keys))?;
+        self.history.sized(self.stream, size, cx);
         if cx.is_clock_believable() {
             self.stream.note_queued(size, cx.telemetry, cx.now.wall_s);
         }
@@ -376,6 +383,9 @@ impl Releaser {
         self.more = false;
         self.keeps_some = false;
         self.last_run_delivered = delivered;
+        if delivered {
+            self.history.well();
+        }
     }
 
     fn ask(&self, request: Request, cx: &mut Cx<'_>) {
@@ -385,13 +395,4 @@ impl Releaser {
     fn submit(&self, request: Request, hold: Hold, cx: &mut Cx<'_>) {
         cx.line.submit(Owner::Release(self.stream, self.run), request, hold, cx.actions);
     }
-}
-
-fn one_by_one<'a>(keys: impl Iterator<Item = &'a [u8]>) -> KeyList {
-    let mut list = KeyList::default();
-    for key in keys {
-        list.push(key);
-        list.end_group();
-    }
-    list
 }

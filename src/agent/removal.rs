@@ -34,6 +34,8 @@ pub(super) struct Removal {
     without_trace: bool,
     /// What the chunk under way drops and does not tell.
     untold: Counters,
+    /// All that it drops.
+    dropping: Counters,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -49,7 +51,8 @@ enum Step {
 
 impl Removal {
     pub fn new(queue: Queue, keys: KeyList, why: Why) -> Removal {
-        Removal { queue, keys, why, done: 0, step: Step::Idle, without_trace: false, untold: Counters::new() }
+        let (untold, dropping) = (Counters::new(), Counters::new());
+        Removal { queue, keys, why, done: 0, step: Step::Idle, without_trace: false, untold, dropping }
     }
 
     /// The next request; `None` when all are gone.
@@ -132,7 +135,7 @@ impl Removal {
 
     fn removed(&mut self, keys: usize, cx: &mut Cx<'_>) {
         let end = self.done + keys;
-        cx.telemetry.dropped_all(&std::mem::take(&mut self.untold));
+        cx.telemetry.told(&std::mem::take(&mut self.dropping), &std::mem::take(&mut self.untold));
         if let (Why::Delivered(points), false) = (&self.why, self.without_trace) {
             cx.delivered.borrow_mut().remember(points_between(points, self.done, end));
         }
@@ -141,6 +144,7 @@ impl Removal {
 
     fn trace(&mut self, end: usize, cx: &mut Cx<'_>) -> Trace {
         let dropped = self.dropped(end);
+        self.dropping = dropped.clone();
         if self.without_trace {
             self.untold = dropped;
             return Trace::default();
@@ -168,6 +172,16 @@ impl Removal {
             Why::Unusable(_) | Why::Delivered(_) => Counters::new(),
         }
     }
+}
+
+/// Keys that need not leave together.
+pub(super) fn one_by_one<'a>(keys: impl Iterator<Item = &'a [u8]>) -> KeyList {
+    let mut list = KeyList::default();
+    for key in keys {
+        list.push(key);
+        list.end_group();
+    }
+    list
 }
 
 /// The points of the series whose keys stand at these positions.

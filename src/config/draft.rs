@@ -82,6 +82,7 @@ impl Draft {
             docker_socket: String::new(),
             tegrastats_groups: Vec::new(),
             tegrastats_path: String::new(),
+            status_socket: None,
             warnings: Vec::new(),
         };
         Draft {

@@ -102,6 +102,7 @@ pub fn heading(topic: Topic) -> &'static str {
         Topic::Release => "Release (what is sent, and when):",
         Topic::Network => "Network:",
         Topic::Logging => "Log lines:",
+        Topic::Status => "Status (what chouette-iot status asks):",
     }
 }
 

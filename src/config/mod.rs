@@ -114,6 +114,8 @@ pub struct Config {
     pub tegrastats_groups: Vec<tegrastats::Group>,
     /// The program it keeps running.
     pub tegrastats_path: String,
+    /// Path of the socket that tells how it goes, if any.
+    pub status_socket: Option<String>,
     /// What is probably not meant as it was written: one line each.
     pub warnings: Vec<String>,
 }
@@ -198,6 +200,22 @@ impl Config {
     {
         let layers = [resolve::Layer::new(env), resolve::Layer::new(file)];
         resolve::resolve(&layers, Some(Secret::new("")), read)
+    }
+
+    /// The one variable that `chouette-iot status` needs, whatever the others are.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with what is wrong with it.
+    pub fn status_socket<K, V>(
+        env: impl IntoIterator<Item = (K, V)>,
+        file: Vec<(String, String)>,
+    ) -> Result<Option<String>, ConfigErrors>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let layers = [resolve::Layer::new(env), resolve::Layer::new(file)];
+        resolve::single("STATUS_SOCKET", &layers).map(|draft| draft.config.status_socket)
     }
 
     /// The proxy to reach `url` through. As everywhere, `HTTPS_PROXY` is for `https` only.

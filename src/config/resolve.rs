@@ -54,22 +54,39 @@ pub fn resolve(layers: &[Layer], key: Option<Secret>, read: ReadFile) -> Result<
     let mut draft = Draft { api_key: key, ..Draft::blank() };
     let mut mistakes = Vec::new();
     for variable in VARIABLES {
-        let outcome = match find(variable, layers) {
-            Ok(Some((name, value))) => match also_set(variable, layers) {
-                None => apply(variable, name, &mut draft, value, read),
-                Some(problem) => Err(mistake(variable, name, Some(value), problem)),
-            },
-            Ok(None) => match variable.default {
-                Preset::Text(text) => variable.set(&mut draft, text, &no_files).map_err(|e| e.to_string()),
-                Preset::Unset | Preset::Required => Ok(()),
-            }
-            .map_err(|problem| mistake(variable, variable.name, None, problem)),
-            Err(conflict) => Err(conflict),
-        };
-        mistakes.extend(outcome.err());
+        mistakes.extend(take(variable, layers, &mut draft, read).err());
     }
     let finished = draft.finish(mistakes, near_misses(layers));
     finished.map_err(|(mistakes, warnings)| ConfigErrors { mistakes, warnings })
+}
+
+/// Reads one variable, as if there were no others.
+pub fn single(name: &str, layers: &[Layer]) -> Result<Draft, ConfigErrors> {
+    let mut draft = Draft::blank();
+    let variables = VARIABLES.iter().filter(|variable| variable.name == name);
+    let mistakes: Vec<Mistake> =
+        variables.filter_map(|variable| take(variable, layers, &mut draft, &no_files).err()).collect();
+    if mistakes.is_empty() { Ok(draft) } else { Err(ConfigErrors { mistakes, warnings: Vec::new() }) }
+}
+
+/// Sets what a variable says, or its default.
+fn take(
+    variable: &'static Variable,
+    layers: &[Layer],
+    draft: &mut Draft,
+    read: ReadFile,
+) -> Result<(), Mistake> {
+    match find(variable, layers)? {
+        Some((name, value)) => match also_set(variable, layers) {
+            None => apply(variable, name, draft, value, read),
+            Some(problem) => Err(mistake(variable, name, Some(value), problem)),
+        },
+        None => match variable.default {
+            Preset::Text(text) => variable.set(draft, text, &no_files).map_err(|e| e.to_string()),
+            Preset::Unset | Preset::Required => Ok(()),
+        }
+        .map_err(|problem| mistake(variable, variable.name, None, problem)),
+    }
 }
 
 /// A value, and which name of its variable it was set by.
@@ -159,4 +176,27 @@ fn near_misses(layers: &[Layer]) -> Vec<String> {
     names.dedup();
     let line = |name: &String| Some(format!("{name} is not known; did you mean {}?", meant(name)?));
     names.into_iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_status_socket_is_read_whatever_else_is_wrong() {
+        let read = |env: &[(&str, &str)], file: &[(&str, &str)]| {
+            Config::status_socket(vars(env), vars(file)).map_err(|errors| errors.to_string())
+        };
+        let default = Some("/run/chouette-iot/status.sock".to_owned());
+        assert_eq!(read(&[("AGGREGATE_INTERVAL", "soon")], &[]), Ok(default), "not even a key");
+        assert_eq!(read(&[], &[("STATUS_SOCKET", "/a")]), Ok(Some("/a".to_owned())));
+        assert_eq!(read(&[("status_socket", "/b/")], &[("STATUS_SOCKET", "/a")]), Ok(Some("/b".to_owned())));
+        assert_eq!(read(&[("STATUS_SOCKET", "None")], &[("STATUS_SOCKET", "/a")]), Ok(None));
+        let wrong = read(&[("STATUS_SOCKET", "a")], &[]).unwrap_err();
+        assert!(wrong.contains("STATUS_SOCKET=a") && !wrong.contains("API_KEY"), "{wrong}");
+    }
 }

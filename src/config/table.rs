@@ -273,6 +273,12 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new("LOG_LEVEL", Topic::Logging, Text("INFO"))
         .help("Least severe lines to print, on standard error; CRITICAL counts as ERROR")
         .word(|| names(LEVELS), |d, t| put(&mut d.config.log_level, value::word(t, LEVELS))),
+    Variable::new("STATUS_SOCKET", Topic::Status, Text("/run/chouette-iot/status.sock"))
+        .help("Unix socket that the agent tells its own user and root how it goes; an abstract one stands in where it \
+               cannot be made; none is none")
+        .text("a path that begins with a slash, or none", |d, t| {
+            put(&mut d.config.status_socket, value::absolute_path_or_none(t))
+        }),
 ];
 
 fn put<T>(field: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {

@@ -106,6 +106,7 @@ const BAD: &[(&str, &[&str])] = &[
     ("NO_PROXY", &[]),
     ("SSL_CERT_FILE", &["a\nb"]),
     ("LOG_LEVEL", &["LOUD", "10"]),
+    ("STATUS_SOCKET", &["status.sock", "off", "/run/\u{7}"]),
 ];
 
 #[test]

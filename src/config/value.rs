@@ -161,6 +161,11 @@ pub fn absolute_path(path: &str) -> Result<String, ValueError> {
     Ok(if trimmed.is_empty() { "/" } else { trimmed }.to_owned())
 }
 
+/// An absolute path, or the word for none.
+pub fn absolute_path_or_none(path: &str) -> Result<Option<String>, ValueError> {
+    if path.eq_ignore_ascii_case("none") { Ok(None) } else { absolute_path(path).map(Some) }
+}
+
 /// An address that needs no look-up.
 pub fn ip_address(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| ValueError::NoIpAddress)

@@ -46,6 +46,8 @@ pub enum Topic {
     Network,
     /// The agent's own log lines.
     Logging,
+    /// Who asks how it goes.
+    Status,
 }
 
 impl Topic {
@@ -60,6 +62,7 @@ impl Topic {
         Topic::Release,
         Topic::Network,
         Topic::Logging,
+        Topic::Status,
     ];
 }
 

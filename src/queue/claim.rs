@@ -16,6 +16,8 @@ use crate::protocol::redis::{Request, cmd};
 pub struct Survey {
     /// Keys and values of a claim that was not finished.
     pub claimed: (u64, u64),
+    /// Raw records.
+    pub raw: u64,
     /// The oldest raw record's score.
     pub oldest_raw_s: Option<f64>,
 }

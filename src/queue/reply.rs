@@ -165,10 +165,10 @@ pub fn survey_of(replies: &[Value]) -> Result<Survey, QueueError> {
     let size = |value, queue_key: &str| size_of(value).map_err(|error| error.about(queue_key));
     size(wrapped_keys, WRAPPED_METRICS.keys)?;
     size(wrapped_values, WRAPPED_METRICS.values)?;
-    size(raw_values, RAW_METRICS.values)?;
     let oldest_raw_s = first_score(oldest).map_err(|error| error.about(RAW_METRICS.keys))?;
     Ok(Survey {
         claimed: (size(claimed_keys, CLAIMED_METRICS.keys)?, size(claimed_values, CLAIMED_METRICS.values)?),
+        raw: size(raw_values, RAW_METRICS.values)?,
         oldest_raw_s,
     })
 }

@@ -9,12 +9,11 @@
 //! (`SO_RXQ_OVFL`, <https://man7.org/linux/man-pages/man7/socket.7.html>). A sender to the unix socket learns of that
 //! itself: it has to wait, or is refused.
 
-mod unix_path;
-
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::net::{UdpSocket, UnixDatagram};
@@ -24,14 +23,22 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
 };
 
+use super::socket_file::{self, Kind, SocketFile};
 use crate::limits::dogstatsd::{
     BUSY_DATAGRAMS, BUSY_LOOK_MS, BYTES_PER_TURN, CALLS_PER_TURN, DATAGRAM_BYTES_MAX, DATAGRAMS_PER_CALL,
     KERNEL_BYTES,
 };
-use unix_path::SocketFile;
 
 /// The kernel's count of what it had no room for is looked at so often.
 const DROPS_EVERY: Duration = Duration::from_secs(1);
+
+/// Everybody may send, only the owner may look: as Datadog's own agent has it.
+const MODE: u32 = 0o722;
+
+const KIND: Kind<UnixDatagram> = Kind {
+    bind: |path| UnixDatagram::bind(path),
+    is_open: |path| UnixDatagram::unbound().is_ok_and(|socket| socket.connect(path).is_ok()),
+};
 
 /// Where datagrams are received.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +146,7 @@ impl Datagrams {
         }
         if let Some(path) = &addresses.unix {
             let failed = |error| OpenError { address: path.clone(), error };
-            let (mut socket, file) = unix_path::open(path).map_err(failed)?;
+            let (mut socket, file) = socket_file::open(Path::new(path), MODE, &KIND).map_err(failed)?;
             enlarge(&socket);
             let token = Token(token.0 + 1);
             registry.register(&mut socket, token, Interest::READABLE).map_err(failed)?;

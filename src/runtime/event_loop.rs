@@ -4,6 +4,8 @@
 //! of the agent's work; and what all of these asked for. Then it sleeps until the next readiness or
 //! deadline, or not at all while a source has more or the agent has work.
 
+mod listening;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use mio::{Events, Poll, Token};
 
 use super::child;
 use super::clock;
-use super::dogstatsd::{Addresses, Datagrams, Received};
+use super::dogstatsd::Datagrams;
 use super::identity;
 use super::notify::Notifier;
 use super::outlet::{Outcome, Outlet};
@@ -21,8 +23,9 @@ use super::queue_link::{LinkEvent, QueueLink};
 use super::setup::{Parts, Queues};
 use super::signals::{Signal, Signals};
 use super::spool::{EmbeddedLink, Place};
+use super::status::StatusSocket;
 use super::timer_wheel::TimerWheel;
-use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS, SPOOL};
+use super::tokens::{self, DATAGRAMS, PLUGINS, REDIS, SIGNALS, SPOOL, STATUS};
 use crate::agent::{Action, Agent, Event, Mode, PerStream, Stream, Timer};
 use crate::release;
 
@@ -45,6 +48,7 @@ pub struct EventLoop {
     outlets: PerStream<Outlet>,
     plugins: PluginIo,
     datagrams: Datagrams,
+    status: StatusSocket,
     agent: Agent,
     notifier: Notifier,
     aggregate_interval_s: u32,
@@ -58,7 +62,7 @@ impl EventLoop {
     /// # Errors
     /// The kernel refuses a poll, a pipe or a socket of DogStatsD.
     pub fn new(parts: Parts, mode: Mode, seed: u64) -> io::Result<EventLoop> {
-        let Parts { settings, collectors, servers, files, datagrams, queues, intakes } = parts;
+        let Parts { settings, collectors, servers, files, datagrams, status_socket, queues, intakes } = parts;
         let aggregate_interval_s = settings.aggregate_interval_s;
         let agent = Agent::new(identity::name(seed), settings, collectors, Box::new(files), mode, seed);
         let now = clock::now().mono;
@@ -78,12 +82,12 @@ impl EventLoop {
         };
         let poll = Poll::new()?;
         let signals = Signals::install(poll.registry(), SIGNALS)?;
-        let datagrams = match mode {
-            Mode::Forever => {
-                Datagrams::open(&datagrams, poll.registry(), DATAGRAMS).map_err(io::Error::other)?
-            }
-            Mode::Once | Mode::DryRun => Datagrams::none(),
-        };
+        let (mut status, mut received) = (StatusSocket::none(), Datagrams::none());
+        if mode == Mode::Forever {
+            let registry = poll.registry();
+            received = Datagrams::open(&datagrams, registry, DATAGRAMS).map_err(io::Error::other)?;
+            status = StatusSocket::open(status_socket.as_deref(), registry, STATUS);
+        }
         Ok(EventLoop {
             poll,
             signals,
@@ -92,7 +96,8 @@ impl EventLoop {
             place,
             outlets: intakes.map(|stream, intake| Outlet::new(intake, tokens::intake(stream))),
             plugins: PluginIo::new(servers, PLUGINS),
-            datagrams,
+            datagrams: received,
+            status,
             agent,
             notifier,
             aggregate_interval_s,
@@ -129,6 +134,7 @@ impl EventLoop {
             self.drive_plugins(events.iter().any(|e| self.plugins.owns(e.token())));
             self.fire_timers();
             self.work();
+            self.tell_status(events.iter().any(|e| e.token() == STATUS));
             self.notifier.turned(clock::now().mono);
         }
         self.notifier.stopping(clock::now().mono);
@@ -151,28 +157,6 @@ impl EventLoop {
                 result => result?,
             }
         }
-    }
-
-    fn drive_datagrams(&mut self, [udp, unix]: [bool; 2]) {
-        let (now, agent) = (clock::now(), &mut self.agent);
-        self.datagrams.ready(udp, unix, now.mono);
-        self.datagrams.receive(self.poll.registry(), now.mono, &mut |received| match received {
-            Received::Datagram { bytes, is_cut } => agent.receive(bytes, is_cut, now),
-            Received::Dropped(count) => agent.datagrams_dropped(count),
-        });
-    }
-
-    /// What has come is taken along; then nothing is received any more.
-    fn take_last_datagrams(&mut self) {
-        // As much as a kernel keeps as a rule. A sender that does not stop cannot hold up the end.
-        const TURNS_MAX: usize = 16;
-        self.drive_datagrams([true; 2]);
-        for _ in 1..TURNS_MAX {
-            if self.datagrams.has_more() {
-                self.drive_datagrams([false; 2]);
-            }
-        }
-        self.datagrams = Datagrams::none();
     }
 
     fn drive_queues(&mut self, ready: bool) {
@@ -274,6 +258,7 @@ impl EventLoop {
         self.move_queues(parts.queues, REASON);
         self.plugins = PluginIo::new(parts.servers, PLUGINS);
         self.reopen(&parts.datagrams);
+        self.reopen_status(parts.status_socket.as_deref());
         self.tell(Event::Reload(parts.settings, parts.collectors, Box::new(parts.files)));
     }
 
@@ -286,23 +271,6 @@ impl EventLoop {
             }
             (Queues::Embedded(new), Some(place)) if new == *place => {}
             _ => log::warn!("CHOUETTE_STORAGE_TYPE and SPOOL_* count from the next start on"),
-        }
-    }
-
-    /// Other sockets of DogStatsD, where they are others. The old ones are closed first: the new ones may be some of them.
-    fn reopen(&mut self, addresses: &Addresses) {
-        if self.datagrams.addresses() == addresses {
-            return;
-        }
-        let old = std::mem::replace(&mut self.datagrams, Datagrams::none()).addresses().clone();
-        let registry = self.poll.registry();
-        let opened = Datagrams::open(addresses, registry, DATAGRAMS).or_else(|error| {
-            log::error!("{error}; it is received where it was");
-            Datagrams::open(&old, registry, DATAGRAMS)
-        });
-        match opened {
-            Ok(datagrams) => self.datagrams = datagrams,
-            Err(error) => log::error!("{error}"),
         }
     }
 
@@ -353,6 +321,7 @@ impl EventLoop {
             || self.queues.has_more()
             || self.plugins.has_more()
             || self.datagrams.has_more()
+            || self.status.has_more()
         {
             return Some(Duration::ZERO);
         }

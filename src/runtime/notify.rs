@@ -9,9 +9,7 @@
 //! STOPPING=1
 //! ```
 //!
-//! The pipeline advances while the flush timer keeps firing and Redis, where it is connected, keeps replying.
-//! Neither an intake nor a Redis that is away counts: a new start would help neither. Without the variable nothing
-//! is sent, and nobody is woken. The variables need not be taken away from children, which inherit none.
+//! What advances is said in [`super::progress`]. Without the variable nothing is sent, and nobody is woken. The variables need not be taken away from children, which inherit none.
 
 mod status;
 
@@ -26,8 +24,9 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use super::outlet::Outcome;
+use super::progress::Progress;
 use crate::agent::{Stream, Timer};
-use crate::limits::{NOTIFICATION_RETRY_S, NOTIFICATIONS_MAX, WATCHDOG_GRACE_S, WATCHDOG_INTERVALS};
+use crate::limits::{NOTIFICATION_RETRY_S, NOTIFICATIONS_MAX};
 use status::Status;
 
 const STATUS: &str = "STATUS=";
@@ -57,15 +56,6 @@ struct Watchdog {
     due: Instant,
 }
 
-/// Whether the pipeline advances, as far as the loop can see.
-#[derive(Debug, Clone, Copy)]
-struct Progress {
-    interval: Duration,
-    flushed: Instant,
-    redis_up: bool,
-    replied: Instant,
-}
-
 impl Notifier {
     /// As the environment asks for.
     pub fn from_env(now: Instant) -> Notifier {
@@ -92,7 +82,7 @@ impl Notifier {
             unsent: VecDeque::new(),
             retry_at: None,
             watchdog: None,
-            progress: Progress { interval: Duration::ZERO, flushed: now, redis_up: false, replied: now },
+            progress: Progress::new(now),
             status: Status::default(),
             stopping: false,
         }
@@ -100,8 +90,7 @@ impl Notifier {
 
     /// The loop runs, with this much time between two flushes.
     pub fn ready(&mut self, aggregate_interval_s: u32, now: Instant) {
-        self.progress.interval = Duration::from_secs(u64::from(aggregate_interval_s));
-        self.progress.flushed = now;
+        self.progress.runs(Duration::from_secs(u64::from(aggregate_interval_s)), now);
         self.tell(format!("READY=1\n{STATUS}{}", self.status.line()), now);
     }
 
@@ -122,15 +111,19 @@ impl Notifier {
     /// A timer fired.
     pub fn fired(&mut self, timer: Timer, now: Instant) {
         if timer == Timer::Flush {
-            self.progress.flushed = now;
+            self.progress.flushed(now);
         }
         self.status.fired(timer);
     }
 
     /// Redis replied, or the connection to it came or went.
     pub fn redis(&mut self, up: bool, now: Instant) {
-        self.progress.redis_up = up;
-        self.progress.replied = now;
+        self.progress.redis(up, now);
+    }
+
+    /// What decides whether the watchdog is fed.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// An intake answered, or did not.
@@ -216,14 +209,6 @@ impl Socket {
     }
 }
 
-impl Progress {
-    fn advances(&self, now: Instant) -> bool {
-        let patience = self.interval * WATCHDOG_INTERVALS + Duration::from_secs(WATCHDOG_GRACE_S);
-        let recent = |at: Instant| now.saturating_duration_since(at) <= patience;
-        recent(self.flushed) && (!self.redis_up || recent(self.replied))
-    }
-}
-
 /// How often the watchdog is to be fed: twice in its period, if it watches this process.
 fn half_period(period_us: Option<String>, pid: Option<String>, own_pid: u32) -> Option<Duration> {
     let watched = pid.is_none_or(|pid| pid.parse() == Ok(own_pid));
@@ -247,24 +232,6 @@ mod tests {
             assert_eq!(half(Some(period), Some(pid)), None, "{period} {pid}");
         }
         assert_eq!(half(None, Some("7")), None);
-    }
-
-    #[test]
-    fn the_pipeline_must_advance_but_redis_may_be_away() {
-        let start = Instant::now();
-        let interval = Duration::from_secs(10);
-        let patience = interval * WATCHDOG_INTERVALS + Duration::from_secs(WATCHDOG_GRACE_S);
-        let late = start + patience + Duration::from_millis(1);
-        let all_well = Progress { interval, flushed: late, redis_up: true, replied: late };
-        assert!(all_well.advances(late));
-        assert!(Progress { replied: start, redis_up: false, ..all_well }.advances(late), "an outage");
-        assert!(!Progress { replied: start, ..all_well }.advances(late), "no replies");
-        assert!(!Progress { flushed: start, ..all_well }.advances(late), "no flush");
-        assert!(
-            !Progress { flushed: start, redis_up: false, ..all_well }.advances(late),
-            "nor without Redis"
-        );
-        assert!(Progress { flushed: start, replied: start, ..all_well }.advances(start + patience));
     }
 
     #[test]

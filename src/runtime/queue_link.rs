@@ -8,6 +8,7 @@ use mio::Registry;
 use crate::agent::Stream;
 use crate::protocol::redis::{Replies, Request};
 use crate::queue::embedded::Report;
+use crate::queue::spool::{Figures, Settings};
 
 /// What a link reports.
 #[derive(Debug)]
@@ -38,6 +39,11 @@ pub trait QueueLink {
 
     /// Tells how a release went.
     fn released(&mut self, _stream: Stream, _is_delivered: bool, _now: Instant) {}
+
+    /// What it holds, and its bounds, where that is known at once.
+    fn held(&self) -> Option<(Figures, Settings)> {
+        None
+    }
 
     /// The end is near: what is in memory alone is to outlive the process. From the last word on there is little time.
     fn save(&mut self, _is_last: bool, _now: Instant) {}

@@ -51,6 +51,8 @@ pub struct Parts {
     pub files: HostRoot,
     /// Where DogStatsD is received.
     pub datagrams: Addresses,
+    /// Where it is told how it goes.
+    pub status_socket: Option<String>,
     /// Where the queues are.
     pub queues: Queues,
     /// Where the streams go.
@@ -79,6 +81,7 @@ pub fn parts(config: &Config, seed: u64) -> Result<Parts, SetupError> {
             udp: config.dogstatsd.port.map(|port| (config.dogstatsd.host, port)),
             unix: config.dogstatsd.socket.clone(),
         },
+        status_socket: config.status_socket.clone(),
         queues: queues(config, seed)?,
         intakes: intakes(config)?,
     })

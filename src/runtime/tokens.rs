@@ -12,6 +12,8 @@ pub const REDIS: Token = Token(2);
 pub const DATAGRAMS: Token = Token(4);
 /// The child that writes for the embedded queue.
 pub const SPOOL: Token = Token(16);
+/// The socket that tells how it goes.
+pub const STATUS: Token = Token(18);
 /// The first of the collectors' own; see [`super::plugin_io::PluginIo`].
 pub const PLUGINS: Token = Token(32);
 

@@ -2,7 +2,8 @@
 
     manifests.py kubernetes|compose TABLE FILE
 
-Prints each mistake, then the variables that containers of the image chouette-iot are given, as lines `variable NAME`.
+Prints each mistake, then what containers of the image chouette-iot are given: variables, as lines `variable NAME`, and
+the commands that look whether they are well, as lines `check NAME WORDS`.
 Ends with 1 where there is a mistake.
 """
 
@@ -86,7 +87,7 @@ class Checker:
 
 
 def kubernetes(table, documents, checker):
-    variables = []
+    variables, checks = [], []
     for document in documents:
         kind = f"{document.get('apiVersion')} {document.get('kind')}"
         path = f"{document.get('kind')} {document.get('metadata', {}).get('name')}"
@@ -102,13 +103,15 @@ def kubernetes(table, documents, checker):
                     checker.mistakes.append(f"{path}: volume {mount.get('name')} is mounted and not there")
             if IMAGE.match(container.get("image", "")):
                 variables += [variable["name"] for variable in container.get("env", [])]
-    return variables
+                for probe in ("readinessProbe", "livenessProbe"):
+                    checks.append([probe, *container.get(probe, {}).get("exec", {}).get("command", [])])
+    return variables, checks
 
 
 def compose(table, documents, checker):
     [document] = documents
     checker.check("File", document, "compose")
-    variables = []
+    variables, checks = [], []
     services = document.get("services", {})
     for name, service in services.items():
         for other in service.get("depends_on", []):
@@ -116,7 +119,8 @@ def compose(table, documents, checker):
                 checker.mistakes.append(f"compose.services.{name}: depends on {other}, which is not there")
         if IMAGE.match(service.get("image", "")):
             variables += service.get("environment", {})
-    return variables
+            checks.append(["healthcheck", *service.get("healthcheck", {}).get("test", [])])
+    return variables, checks
 
 
 def main():
@@ -130,11 +134,13 @@ def main():
     except yaml.YAMLError as error:
         print(error)
         return 1
-    variables = {"kubernetes": kubernetes, "compose": compose}[form](table, documents, checker)
+    variables, checks = {"kubernetes": kubernetes, "compose": compose}[form](table, documents, checker)
     for mistake in checker.mistakes:
         print(mistake)
     for variable in variables:
         print("variable", variable)
+    for check in checks:
+        print("check", *check)
     return 1 if checker.mistakes else 0
 
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use chouette_iot::cli::{self, Form, Verb};
 use chouette_iot::config::table::VARIABLES;
 
 use super::support::temp::TempDir;
@@ -42,6 +43,46 @@ fn fields_types_and_variables_are_known() {
     }
 }
 
+/// What asks the agent is the program of the image, with words that it knows.
+#[test]
+fn containers_are_looked_after_by_the_agent_itself() {
+    let image = std::fs::read_to_string(repository("Dockerfile.arm")).unwrap();
+    let program = image.lines().find_map(|line| line.strip_prefix("ENTRYPOINT [\"")).unwrap();
+    let program = program.trim_end_matches("\"]");
+    let of_image = format!("CMD [\"{program}\", \"status\"]");
+    let check_line = image.lines().find(|line| line.starts_with("HEALTHCHECK ")).unwrap();
+    assert!(check_line.ends_with(&of_image), "{check_line}");
+    let asks = |alive| Verb::Status { form: Form::Text, watch: false, alive };
+    for (form, file, checks) in [
+        (
+            "kubernetes",
+            "kubernetes.yaml",
+            &[("check readinessProbe ", asks(false)), ("check livenessProbe ", asks(true))][..],
+        ),
+        ("compose", "compose.yaml", &[("check healthcheck CMD ", asks(false))]),
+    ] {
+        let Some((_, said)) = check(form, &package(file)) else {
+            return;
+        };
+        for (start, verb) in checks {
+            let words =
+                said.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_else(|| panic!("{said}"));
+            let words: Vec<&str> = words.split(' ').collect();
+            assert_eq!(words[0], program, "{file}");
+            let command = cli::parse(words[1..].iter().map(Into::into)).unwrap();
+            assert_eq!((command.verb, command.env_file), (*verb, None), "{file}");
+        }
+    }
+}
+
+/// A pod that is not ready is still where applications leave their records.
+#[test]
+fn redis_is_reached_whether_or_not_the_agent_is_ready() {
+    let text = std::fs::read_to_string(package("kubernetes.yaml")).unwrap();
+    let service = text.split("\n---").find(|document| document.contains("\nkind: Service\n")).unwrap();
+    assert!(service.contains("\n  publishNotReadyAddresses: true\n"), "{service}");
+}
+
 /// The check is able to fail.
 #[test]
 fn mistakes_are_found() {
@@ -76,6 +117,8 @@ fn mistakes_are_found() {
         ),
         ("kubernetes", "kubernetes.yaml", "cpu: 10m", "memory: 10m", "repeated"),
         ("compose", "compose.yaml", "read_only: true\n    user", "readonly: true\n    user", "no such field"),
+        ("kubernetes", "kubernetes.yaml", "readinessProbe", "readyProbe", "no such field"),
+        ("compose", "compose.yaml", "interval: 60s", "every: 60s", "no such field"),
         ("compose", "compose.yaml", "mem_limit: 16m", "mem_limit: [16m]", "mem_limit"),
         ("compose", "compose.yaml", "depends_on: [redis]", "depends_on: [reddis]", "not there"),
         ("compose", "compose.yaml", "type: bind", "type: bound", "type"),

@@ -21,12 +21,13 @@ impl Image {
         let text = fs::read_to_string(repository("Dockerfile.arm")).unwrap();
         let stage = text.split("\nFROM ").last().unwrap();
         assert_eq!(stage.lines().next(), Some("scratch"), "the image is built on nothing");
-        let (mut copied, mut user, mut started) = (Vec::new(), "", "");
+        let (mut copied, mut user, mut started, mut check) = (Vec::new(), "", "", "");
         for line in stage.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match line.split_once(' ').unwrap() {
                 ("COPY", files) => copied.push(files.rsplit_once(' ').unwrap().1),
                 ("USER", name) => user = name,
                 ("ENTRYPOINT", words) => started = words,
+                ("HEALTHCHECK", line) => check = line.split_once(" CMD ").unwrap().1,
                 ("CMD" | "LABEL", _) => {}
                 other => panic!("{other:?} has no place in an image without a shell"),
             }
@@ -35,6 +36,7 @@ impl Image {
             panic!("not the program and the directory of its queue but {copied:?}");
         };
         assert_eq!(started, format!("[\"{program}\"]"));
+        assert_eq!(check, format!("[\"{program}\", \"status\"]"), "no shell would run it otherwise");
         let (user, group) = user.split_once(':').expect("USER with a group");
         for id in [user, group] {
             // By number: there is no /etc/passwd to look a name up in, and Kubernetes' runAsNonRoot asks for it.

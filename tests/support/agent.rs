@@ -29,6 +29,8 @@ pub fn env(redis_url: &str, intake: &Intake) -> Env {
         ("CAPTURE_INTERVAL", "1"),
         ("RELEASE_INTERVAL", "1"),
         ("SEND_SELF_METRICS", "false"),
+        // The default is one place on the whole machine.
+        ("STATUS_SOCKET", "none"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

@@ -2,8 +2,9 @@
 //!
 //! What takes minutes or days on a clock takes none here, and every action can be looked at.
 
+use super::json::{self, Value};
 use super::redis::RedisServer;
-use chouette_iot::agent::{Action, Agent, Answer, Event, Mode, Now, Settings, Stream, Timer};
+use chouette_iot::agent::{Action, Agent, Answer, Event, Mode, Now, Settings, Stream, Surroundings, Timer};
 use chouette_iot::aggregate::{HistogramOptions, WRAPPERS};
 use chouette_iot::collect::{CollectError, Collector, Gauge, Reading};
 use chouette_iot::metric::{Number, Tags};
@@ -133,6 +134,20 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// What the agent tells of itself, with this much time for Redis and a flush.
+    pub fn status(&self, is_alive: bool, patience: Duration) -> Value {
+        let around = Surroundings {
+            process: 1,
+            storage: "redis",
+            is_alive,
+            patience,
+            resident_bytes: None,
+            memory_bytes_max: None,
+            spool: None,
+        };
+        json::parse(&self.agent.status(self.now, &around)).unwrap()
     }
 
     /// Answers the oldest payload; its stream and what it holds.

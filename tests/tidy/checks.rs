@@ -28,7 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("metric", &[]),
     ("protocol", &["limits"]),
     ("limits", &[]),
-    ("telemetry", &["metric", "limits"]),
+    ("telemetry", &["metric", "limits", "status"]),
+    ("status", &["metric", "limits"]),
     ("ingest", STAGE_IMPORTS),
     ("aggregate", STAGE_IMPORTS),
     ("collect", STAGE_IMPORTS),
@@ -53,6 +54,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metric",
             "limits",
             "telemetry",
+            "status",
         ],
     ),
     (
@@ -86,6 +88,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metric",
             "limits",
             "telemetry",
+            "status",
         ],
     ),
 ];

@@ -16,6 +16,7 @@ impl Releaser {
         else {
             return;
         };
+        self.history.answered(self.stream, &payload, &answer, cx);
         let took = cx.now.mono.saturating_duration_since(since);
         let answer = match answer {
             Ok(answer) => answer,

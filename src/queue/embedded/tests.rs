@@ -63,7 +63,7 @@ fn the_lease_is_whose_who_asks() {
     queue::renewed(&board.ask(&queue::renew_lease(Duration::from_secs(15))), NAME).unwrap();
     queue::guarded(&board.ask(&queue::guard(Duration::from_secs(15))), NAME, false).unwrap();
     let survey = queue::survey_of(&board.ask(&queue::survey(Duration::from_secs(15)))).unwrap();
-    assert_eq!(survey, queue::Survey { claimed: (0, 0), oldest_raw_s: None });
+    assert_eq!(survey, queue::Survey { claimed: (0, 0), raw: 0, oldest_raw_s: None });
     board.ask(&queue::give_back_lease());
     assert!(queue::renewed(&board.ask(&queue::renew_lease(Duration::from_secs(15))), NAME).is_err());
 }

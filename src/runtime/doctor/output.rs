@@ -1,10 +1,11 @@
 //! Lines on standard output, each as soon as its check has ended; or one JSON object at the end.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::doctor::{self, Check, Finding, Verdict};
 use crate::runtime::clock;
+use crate::runtime::terminal::{self, Terminal};
 
 /// What was told, and what is being tried.
 pub struct Output {
@@ -19,10 +20,8 @@ pub struct Output {
 impl Output {
     /// Nothing told yet.
     pub fn new(as_json: bool) -> Output {
-        let variable = |name| std::env::var_os(name).unwrap_or_default();
-        let is_terminal = io::stdout().is_terminal() && variable("TERM") != "dumb";
-        let in_colour = is_terminal && variable("NO_COLOR").is_empty();
-        Output { checks: Vec::new(), as_json, is_terminal: is_terminal && !as_json, in_colour, trying: None }
+        let Terminal { is_there, in_colour } = terminal::of_standard_output();
+        Output { checks: Vec::new(), as_json, is_terminal: is_there && !as_json, in_colour, trying: None }
     }
 
     /// A check begins.

@@ -5,9 +5,9 @@
 //! ```
 
 use crate::agent::{PerStream, Stream, Timer};
-use crate::limits::STATUS_CHARS_MAX;
 use crate::release;
 use crate::runtime::outlet::Outcome;
+use crate::status::one_line;
 
 /// How it goes.
 pub(super) struct Status {
@@ -66,7 +66,7 @@ fn verdict(outcome: &Outcome) -> String {
         Ok(answer) => format!("failed: status {}", answer.status),
         Err(reason) => format!("failed: {reason}"),
     };
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(STATUS_CHARS_MAX).collect()
+    one_line(&text)
 }
 
 fn time_of_day(wall_s: f64) -> String {
@@ -78,6 +78,7 @@ fn time_of_day(wall_s: f64) -> String {
 mod tests {
     use super::*;
     use crate::agent::Answer;
+    use crate::limits::STATUS_CHARS_MAX;
 
     fn answered(status: u16) -> Outcome {
         Ok(Answer { status, retry_after: None, excerpt: "\n".to_owned() })

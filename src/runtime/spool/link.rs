@@ -11,7 +11,7 @@ use crate::agent::Stream;
 use crate::limits::spool::{DIRECTORY_RETRY_S, SAVE_S};
 use crate::protocol::redis::Request;
 use crate::queue::embedded::Embedded;
-use crate::queue::spool::Settings;
+use crate::queue::spool::{Figures, Settings};
 use crate::runtime::queue_link::{LinkEvent, QueueLink};
 use crate::runtime::resolver::THIS_PROGRAM;
 
@@ -172,6 +172,13 @@ impl QueueLink for EmbeddedLink {
         if let State::Up { queue, .. } = &mut self.state {
             queue.released(stream, is_delivered, now);
             self.has_more = true;
+        }
+    }
+
+    fn held(&self) -> Option<(Figures, Settings)> {
+        match &self.state {
+            State::Up { queue, .. } => Some((queue.figures(), self.place.settings)),
+            State::Waiting { .. } => None,
         }
     }
 

@@ -1,0 +1,123 @@
+//! A JSON object in the making.
+
+use std::time::{Duration, Instant};
+
+use crate::metric::json::push_string;
+
+/// The text so far. What is not known is written as `null`, so that each member is always there.
+pub struct Document {
+    text: String,
+    /// Nothing stands before the next member.
+    is_fresh: bool,
+}
+
+impl Default for Document {
+    fn default() -> Document {
+        Document { text: "{".to_owned(), is_fresh: true }
+    }
+}
+
+impl Document {
+    /// Begins a member that is an object; [`Document::end`] ends it.
+    pub fn begin(&mut self, key: &str) {
+        self.member(key, "{");
+        self.is_fresh = true;
+    }
+
+    /// Ends the object begun last.
+    pub fn end(&mut self) {
+        self.text.push('}');
+        self.is_fresh = false;
+    }
+
+    /// A number.
+    pub fn number(&mut self, key: &str, number: impl Into<Option<u64>>) {
+        self.optional(key, number.into());
+    }
+
+    fn optional(&mut self, key: &str, number: Option<u64>) {
+        match number {
+            Some(number) => self.member(key, &number.to_string()),
+            None => self.member(key, "null"),
+        }
+    }
+
+    /// Whole seconds.
+    pub fn seconds(&mut self, key: &str, time: Option<Duration>) {
+        self.optional(key, time.map(|time| time.as_secs()));
+    }
+
+    /// Whole seconds since a time.
+    pub fn ago(&mut self, key: &str, at: Option<Instant>, now: Instant) {
+        self.seconds(key, at.map(|at| now.saturating_duration_since(at)));
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &str, text: Option<&str>) {
+        match text {
+            Some(text) => {
+                self.member(key, "");
+                push_string(text, &mut self.text);
+            }
+            None => self.member(key, "null"),
+        }
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, key: &str, flag: bool) {
+        self.member(key, if flag { "true" } else { "false" });
+    }
+
+    /// A list of numbers.
+    pub fn numbers(&mut self, key: &str, numbers: &mut dyn Iterator<Item = u32>) {
+        self.member(key, "[");
+        let mut separator = "";
+        for number in numbers {
+            self.text.push_str(separator);
+            self.text.push_str(&number.to_string());
+            separator = ",";
+        }
+        self.text.push(']');
+    }
+
+    /// The whole object.
+    pub fn finish(mut self) -> String {
+        self.end();
+        self.text
+    }
+
+    fn member(&mut self, key: &str, value: &str) {
+        if !std::mem::replace(&mut self.is_fresh, false) {
+            self.text.push(',');
+        }
+        push_string(key, &mut self.text);
+        self.text.push(':');
+        self.text.push_str(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_stand_in_their_order() {
+        let mut document = Document::default();
+        document.number("a", 1);
+        document.begin("b");
+        document.end();
+        document.begin("c");
+        document.text("d", Some("\"x\n"));
+        document.text("e", None);
+        document.flag("f", true);
+        document.end();
+        document.numbers("g", &mut [1, 2].into_iter());
+        document.number("h", None);
+        document.seconds("i", Some(Duration::from_millis(2_900)));
+        assert_eq!(
+            document.finish(),
+            r#"{"a":1,"b":{},"c":{"d":"\"x\n","e":null,"f":true},"g":[1,2],"h":null,"i":2}"#
+        );
+        assert_eq!(Document::default().finish(), "{}");
+    }
+}
