@@ -18,10 +18,7 @@
 //!
 //! Formats: <https://docs.kernel.org/block/stat.html>, <https://docs.kernel.org/driver-api/mmc/mmc-dev-attrs.html>
 
-use super::probe::{Probe, join, label};
-use crate::collect::Gauge;
-use crate::collect::host::format::{FormatError, number};
-use crate::metric::{Number, Tags};
+use super::probe::{Probe, label};
 
 /// Bytes read since the board started.
 pub const READ: &str = "Chouette.board.disk.bytes.read";
@@ -47,60 +44,37 @@ fn disks(probe: &mut Probe<'_>, prefix: &str) -> Vec<String> {
 }
 
 pub(super) fn traffic(probe: &mut Probe<'_>) {
-    for disk in disks(probe, "") {
-        if probe.text(&join(BLOCK, &disk, "device/uevent")).is_none() {
+    for disk in &disks(probe, "") {
+        if probe.text(&[BLOCK, "/", disk, "/device/uevent"]).is_none() {
             continue;
         }
-        let path = join(BLOCK, &disk, "stat");
-        let Some(text) = probe.text(&path) else {
+        let Some(text) = probe.text(&[BLOCK, "/", disk, "/stat"]) else {
             continue;
         };
-        if let Some((read, written)) = probe.error.keep(&path, sectors(&text)) {
-            let tag = label(&disk, "");
-            for (name, sectors) in [(READ, read), (WRITTEN, written)] {
-                probe.push_whole(name, Some(("disk:", &tag)), i128::from(sectors) * SECTOR_BYTES);
-            }
+        let mut columns = text.split_ascii_whitespace();
+        if let Some(read) = probe.number("sectors read", columns.nth(2), 0, u64::MAX)
+            && let Some(written) = probe.number("sectors written", columns.nth(3), 0, u64::MAX)
+        {
+            let tag = label("disk:", disk, "");
+            probe.push_whole(READ, &[&tag], read * SECTOR_BYTES);
+            probe.push_whole(WRITTEN, &[&tag], written * SECTOR_BYTES);
         }
     }
-}
-
-/// Sectors read and written.
-fn sectors(stat: &str) -> Result<(u64, u64), FormatError> {
-    let mut columns = stat.split_ascii_whitespace();
-    let read = number("sectors read", columns.nth(2))?;
-    Ok((read, number("sectors written", columns.nth(3))?))
 }
 
 pub(super) fn wear(probe: &mut Probe<'_>) {
-    for disk in disks(probe, "mmcblk") {
-        let (name, device) = (label(&disk, ""), join(BLOCK, &disk, "device"));
-        let levels = levels(probe, &[&device, "/life_time"].concat(), 2, LIFE_TIME_MAX);
+    for disk in &disks(probe, "mmcblk") {
+        let tag = label("disk:", disk, "");
+        let levels = probe.hexadecimal(&[BLOCK, "/", disk, "/device/life_time"], 2, LIFE_TIME_MAX);
         for (level, memory) in levels.into_iter().zip(["memory:a", "memory:b"]) {
             if level > 0 {
-                let tags = Tags::from_strings(&[&["disk:", &name].concat(), memory]);
-                probe.out.push(Gauge { name: WEAR, tags, value: Number::Int(i128::from(level) * 10) });
+                probe.push_whole(WEAR, &[&tag, memory], i128::from(level) * 10);
             }
         }
-        for level in self::levels(probe, &[&device, "/pre_eol_info"].concat(), 1, PRE_EOL_MAX) {
+        for level in probe.hexadecimal(&[BLOCK, "/", disk, "/device/pre_eol_info"], 1, PRE_EOL_MAX) {
             if level > 0 {
-                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level.into());
+                probe.push_whole(PRE_EOL, &[&tag], level.into());
             }
-        }
-    }
-}
-
-/// So many hexadecimal numbers, or none.
-fn levels(probe: &mut Probe<'_>, path: &str, count: usize, max: u32) -> Vec<u32> {
-    let Some(text) = probe.text(path) else {
-        return Vec::new();
-    };
-    let level =
-        |word: &str| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok().filter(|n| *n <= max);
-    match text.split_ascii_whitespace().map(level).collect::<Option<Vec<u32>>>() {
-        Some(levels) if levels.len() == count => levels,
-        _ => {
-            probe.error.add(path, FormatError::bad_number("what is there", &text));
-            Vec::new()
         }
     }
 }

@@ -139,8 +139,7 @@ impl Collector for Board {
     }
 
     fn begin(&mut self, reading: &mut Reading<'_>) -> Result<(), CollectError> {
-        let mut probe =
-            Probe { files: reading.files, out: &mut reading.gauges, error: CollectError::default() };
+        let mut probe = Probe::new(reading.files, &mut reading.gauges);
         for (_, group) in Group::WORDS {
             if !self.groups.contains(&group) {
                 continue;
