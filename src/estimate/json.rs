@@ -7,6 +7,7 @@ use crate::metric::json;
 
 impl Estimate<'_> {
     /// One JSON object on one line.
+    #[inline(never)]
     pub fn json(&self) -> String {
         let settings = self.now.settings;
         let mut out = Json(String::new());

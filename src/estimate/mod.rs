@@ -137,6 +137,7 @@ impl Plan {
     }
 
     /// Takes the readings of a plugin; its rules are those of the settings.
+    #[inline(never)]
     pub fn add_readings(&mut self, plugin: &'static Plugin, gauges: Vec<Gauge>, settings: &Settings) {
         for gauge in gauges {
             let doc = plugin.metrics.iter().find(|doc| doc.name == gauge.name);
@@ -151,6 +152,7 @@ impl Plan {
 
     /// Notes which metrics of a plugin's table, as far as they are switched on, are not among its readings, and
     /// whether it `failed`.
+    #[inline(never)]
     pub fn note_absent(
         &mut self,
         plugin: &'static Plugin,
@@ -178,6 +180,7 @@ impl Plan {
 
     /// Takes the agent's own metrics, as far as there are any. `has` says of what a name is about whether that is
     /// in use.
+    #[inline(never)]
     pub fn add_own(&mut self, settings: &Settings, has: &dyn Fn(&str) -> bool) {
         for own in OWN {
             let name = own.doc.name;

@@ -10,6 +10,7 @@ use crate::release;
 
 impl Plan {
     /// Takes raw records. What cannot be read, or what a rule drops, is passed over.
+    #[inline(never)]
     pub fn add_raw(&mut self, records: &Strings, settings: &Settings) {
         let mut parser = RecordParser::default();
         let wrapper = &*settings.wrapper;
@@ -33,6 +34,7 @@ impl Plan {
     }
 
     /// Takes wrapped records, but for series of another source that is known already.
+    #[inline(never)]
     pub fn add_wrapped(&mut self, records: &Strings) {
         for record in records.iter() {
             if let Found::Value(record) = record

@@ -41,6 +41,7 @@ const DAY_S: f64 = 86_400.0;
 
 impl<'a> Estimate<'a> {
     /// Reckons up a plan. `now_s` is Unix seconds.
+    #[inline(never)]
     pub fn new(plan: &'a Plan, settings: &'a Settings, now_s: u64) -> Estimate<'a> {
         let now = Case::new(plan, settings, now_s);
         let total = now.day();
@@ -74,6 +75,7 @@ impl<'a> Estimate<'a> {
     }
 
     /// The text, with a line break at its end.
+    #[inline(never)]
     pub fn text(&self) -> String {
         let Case { plan, settings, .. } = self.now;
         let mut out = String::new();

@@ -349,7 +349,6 @@ pub fn first_of(raw: &[u8]) -> Option<Series> {
 }
 
 /// Fields a record has not to have are passed over; of a field that stands twice the last one counts.
-#[inline(never)]
 fn read_fields(text: &str) -> Result<Fields<'_>, RecordError> {
     let (mut name, mut tags, mut kind, mut interval_s) = (None, Tags::none(), None, None);
     let mut points = Vec::new();

@@ -40,7 +40,8 @@ struct Seen {
     problem: Option<CollectError>,
 }
 
-/// Reads, looks and reckons.
+/// Reads, looks and reckons. What it calls is not inlined: in one frame as large as that of all of it, each access to
+/// the stack would take twice the bytes.
 ///
 /// # Errors
 /// The configuration does not fit this machine, or the kernel refuses a poll.
@@ -98,6 +99,7 @@ fn is_on(config: &Config, plugin: &Plugin, doc: &MetricDoc) -> bool {
 }
 
 /// Takes what applications have left in the queues.
+#[inline(never)]
 fn look(
     reader: &mut PluginReader,
     config: &Config,

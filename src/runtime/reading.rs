@@ -84,6 +84,7 @@ impl PluginReader {
     ///
     /// # Errors
     /// The kernel refuses a poll.
+    #[inline(never)]
     pub fn new(
         collectors: Vec<Box<dyn Collector>>,
         servers: Vec<Option<Server>>,
@@ -124,6 +125,7 @@ impl PluginReader {
     ///
     /// # Errors
     /// The poll itself fails.
+    #[inline(never)]
     pub fn read(&mut self, within: Duration) -> io::Result<Vec<PluginReading>> {
         let began = clock::now().mono;
         for index in 0..self.slots.len() {

@@ -31,7 +31,7 @@ const ID_DIGITS: usize = 64;
 const SHORT_ID_DIGITS: usize = 12;
 
 pub(super) fn containers(probe: &mut Probe<'_>) {
-    if probe.text(&[CONTROLLERS]).is_none() {
+    if probe.text(CONTROLLERS).is_none() {
         return;
     }
     let mut seen: Vec<String> = Vec::new();
@@ -74,10 +74,10 @@ fn may_hold_containers(group: &str) -> bool {
 }
 
 fn read(probe: &mut Probe<'_>, group: &str, tag: &str) {
-    if let Some(bytes) = probe.whole(&[group, "/memory.current"], 0, i64::MAX as u64) {
+    if let Some(bytes) = probe.whole(&[group, "/memory.current"].concat(), 0, i64::MAX as u64) {
         probe.push_whole(MEMORY, &[tag], bytes);
     }
-    if let Some(stat) = probe.text(&[group, "/cpu.stat"]) {
+    if let Some(stat) = probe.text(&[group, "/cpu.stat"].concat()) {
         let usage = stat.lines().find_map(|line| line.strip_prefix("usage_usec "));
         if let Some(usec) = probe.number("usage_usec", usage.map(str::trim), 0, u64::MAX) {
             probe.push_whole(CPU, &[tag], usec);

@@ -35,46 +35,46 @@ const SECTOR_BYTES: i128 = 512;
 const LIFE_TIME_MAX: u32 = 11;
 const PRE_EOL_MAX: u32 = 3;
 
-/// The disks whose names begin so.
-fn disks(probe: &mut Probe<'_>, prefix: &str) -> Vec<String> {
-    let mut disks = probe.entries(BLOCK, prefix);
-    let is_area = |name: &str| name.starts_with("mmcblk") && name.contains("boot");
-    disks.retain(|name| !is_area(name) && !name.starts_with("sr"));
-    disks
+pub(super) fn traffic(probe: &mut Probe<'_>) {
+    probe.each(BLOCK, "", &mut |probe, disk| {
+        if !is_left_out(disk)
+            && probe.text("device/uevent").is_some()
+            && let Some(text) = probe.text("stat")
+        {
+            let mut columns = text.split_ascii_whitespace();
+            if let Some(read) = probe.number("sectors read", columns.nth(2), 0, u64::MAX)
+                && let Some(written) = probe.number("sectors written", columns.nth(3), 0, u64::MAX)
+            {
+                let tag = label("disk:", disk, "");
+                probe.push_whole(READ, &[&tag], read * SECTOR_BYTES);
+                probe.push_whole(WRITTEN, &[&tag], written * SECTOR_BYTES);
+            }
+        }
+        true
+    });
 }
 
-pub(super) fn traffic(probe: &mut Probe<'_>) {
-    for disk in &disks(probe, "") {
-        if probe.text(&[BLOCK, "/", disk, "/device/uevent"]).is_none() {
-            continue;
-        }
-        let Some(text) = probe.text(&[BLOCK, "/", disk, "/stat"]) else {
-            continue;
-        };
-        let mut columns = text.split_ascii_whitespace();
-        if let Some(read) = probe.number("sectors read", columns.nth(2), 0, u64::MAX)
-            && let Some(written) = probe.number("sectors written", columns.nth(3), 0, u64::MAX)
-        {
-            let tag = label("disk:", disk, "");
-            probe.push_whole(READ, &[&tag], read * SECTOR_BYTES);
-            probe.push_whole(WRITTEN, &[&tag], written * SECTOR_BYTES);
-        }
-    }
+fn is_left_out(disk: &str) -> bool {
+    disk.starts_with("sr") || disk.starts_with("mmcblk") && disk.contains("boot")
 }
 
 pub(super) fn wear(probe: &mut Probe<'_>) {
-    for disk in &disks(probe, "mmcblk") {
+    probe.each(BLOCK, "mmcblk", &mut |probe, disk| {
+        if is_left_out(disk) {
+            return true;
+        }
         let tag = label("disk:", disk, "");
-        let levels = probe.hexadecimal(&[BLOCK, "/", disk, "/device/life_time"], 2, LIFE_TIME_MAX);
-        for (level, memory) in levels.into_iter().zip(["memory:a", "memory:b"]) {
-            if level > 0 {
-                probe.push_whole(WEAR, &[&tag, memory], i128::from(level) * 10);
+        let levels = probe.hexadecimal("device/life_time", 2, LIFE_TIME_MAX);
+        for (level, memory) in levels.iter().zip(["memory:a", "memory:b"]) {
+            if *level > 0 {
+                probe.push_whole(WEAR, &[&tag, memory], i128::from(*level) * 10);
             }
         }
-        for level in probe.hexadecimal(&[BLOCK, "/", disk, "/device/pre_eol_info"], 1, PRE_EOL_MAX) {
-            if level > 0 {
-                probe.push_whole(PRE_EOL, &[&tag], level.into());
+        for level in &probe.hexadecimal("device/pre_eol_info", 1, PRE_EOL_MAX) {
+            if *level > 0 {
+                probe.push_whole(PRE_EOL, &[&tag], (*level).into());
             }
         }
-    }
+        true
+    });
 }

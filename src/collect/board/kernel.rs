@@ -50,7 +50,7 @@ const NO_LEVEL: i128 = -256;
 
 pub(super) fn pressure(probe: &mut Probe<'_>) {
     for (resource, tag) in [("cpu", "resource:cpu"), ("io", "resource:io"), ("memory", "resource:memory")] {
-        let Some(text) = probe.text(&["proc/pressure/", resource]) else {
+        let Some(text) = probe.text(&["proc/pressure/", resource].concat()) else {
             continue;
         };
         for (kind, name) in [("some", SOME), ("full", FULL)] {
@@ -98,7 +98,7 @@ pub(super) fn wifi(probe: &mut Probe<'_>) {
 }
 
 pub(super) fn uptime(probe: &mut Probe<'_>) {
-    if let Some(text) = probe.text(&["proc/uptime"])
+    if let Some(text) = probe.text("proc/uptime")
         && let Some(seconds) = probe.number("uptime", text.split(['.', ' ']).next(), 0, u64::MAX)
     {
         probe.push_whole(UPTIME, &[], seconds);
@@ -106,7 +106,7 @@ pub(super) fn uptime(probe: &mut Probe<'_>) {
 }
 
 pub(super) fn tasks(probe: &mut Probe<'_>) {
-    if let Some(text) = probe.text(&["proc/loadavg"]) {
+    if let Some(text) = probe.text("proc/loadavg") {
         let column = text.split_ascii_whitespace().nth(3).and_then(|word| word.split('/').nth(1));
         if let Some(tasks) = probe.number("number of tasks", column, 0, u64::MAX) {
             probe.push_whole(TASKS, &[], tasks);
@@ -114,15 +114,19 @@ pub(super) fn tasks(probe: &mut Probe<'_>) {
     }
 }
 
-pub(super) fn clock(probe: &mut Probe<'_>, wants_error: bool) {
-    let error_us = match probe.files.clock_error_us() {
-        Ok(error_us) => error_us,
-        Err(reason) => return probe.failed("adjtimex", &reason),
-    };
-    let is_synchronised = error_us < CLOCK_ERROR_US_MAX;
-    if !wants_error {
-        probe.push_whole(SYNCHRONISED, &[], is_synchronised.into());
-    } else if is_synchronised {
+pub(super) fn clock(probe: &mut Probe<'_>) {
+    if let Some(error_us) = clock_error_us(probe) {
+        probe.push_whole(SYNCHRONISED, &[], (error_us < CLOCK_ERROR_US_MAX).into());
+    }
+}
+
+pub(super) fn clock_error(probe: &mut Probe<'_>) {
+    if let Some(error_us) = clock_error_us(probe).filter(|error_us| *error_us < CLOCK_ERROR_US_MAX) {
         probe.push(CLOCK_ERROR, &[], Number::Float(error_us as f64 / 1e6));
     }
+}
+
+fn clock_error_us(probe: &mut Probe<'_>) -> Option<u64> {
+    let error_us = probe.files.clock_error_us();
+    error_us.map_err(|reason| probe.failed("adjtimex", &reason)).ok()
 }

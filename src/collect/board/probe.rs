@@ -17,13 +17,15 @@ pub(super) struct Probe<'a> {
     pub files: &'a dyn HostFiles,
     pub out: &'a mut Vec<Gauge>,
     pub error: CollectError,
+    /// What paths begin with: nothing, or an entry and its directory.
+    place: String,
     /// What was read last, for errors.
     path: String,
 }
 
 impl<'a> Probe<'a> {
     pub fn new(files: &'a dyn HostFiles, out: &'a mut Vec<Gauge>) -> Probe<'a> {
-        Probe { files, out, error: CollectError::default(), path: String::new() }
+        Probe { files, out, error: CollectError::default(), place: String::new(), path: String::new() }
     }
 
     /// Notes why `what` could not be read, unless the board just does not have it.
@@ -33,9 +35,9 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The text of a file without blanks around it, if the board has it. The path is given in parts.
-    pub fn text(&mut self, path: &[&str]) -> Option<String> {
-        let path = path.concat();
+    /// The text of a file without blanks around it, if the board has it.
+    pub fn text(&mut self, path: &str) -> Option<String> {
+        let path = [&self.place, path].concat();
         let text = self.files.read(&path);
         self.text_of(path, text)
     }
@@ -69,13 +71,13 @@ impl<'a> Probe<'a> {
     }
 
     /// The number that a file consists of.
-    pub fn whole(&mut self, path: &[&str], min: i64, max: u64) -> Option<i128> {
+    pub fn whole(&mut self, path: &str, min: i64, max: u64) -> Option<i128> {
         let text = self.text(path)?;
         self.number(WHOLE, Some(&text), min, max)
     }
 
     /// The hexadecimal numbers that a file consists of, so many and none above `max`, or none at all.
-    pub fn hexadecimal(&mut self, path: &[&str], count: usize, max: u32) -> Vec<u32> {
+    pub fn hexadecimal(&mut self, path: &str, count: usize, max: u32) -> Vec<u32> {
         let mut numbers = Vec::new();
         let Some(text) = self.text(path) else { return numbers };
         let mut is_good = true;
@@ -106,15 +108,22 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Those of them that begin so.
-    pub fn entries(&mut self, directory: &str, prefix: &str) -> Vec<String> {
+    /// Goes through those of them that begin so, until `take` says no. To it, paths begin at the entry.
+    pub fn each(&mut self, directory: &str, prefix: &str, take: &mut dyn FnMut(&mut Self, &str) -> bool) {
         let mut names = self.list(directory);
         names.retain(|name| name.starts_with(prefix));
         if names.len() > ENTRIES_MAX {
             self.too_many(directory, "entries", ENTRIES_MAX);
             names.truncate(ENTRIES_MAX);
         }
-        names
+        for name in &names {
+            self.place = [directory, "/", name, "/"].concat();
+            let goes_on = take(self, name);
+            self.place.clear();
+            if !goes_on {
+                break;
+            }
+        }
     }
 
     /// Notes that not everything is read.

@@ -52,65 +52,63 @@ const KILOHERTZ_MAX: u64 = 100_000_000;
 
 pub(super) fn temperatures(probe: &mut Probe<'_>) {
     let mut zones = Named::default();
-    for entry in &probe.entries(THERMAL, "thermal_zone") {
-        let path = &[THERMAL, "/", entry, "/temp"];
-        let Some(milli) = probe.whole(path, -MILLI_CELSIUS_MAX, MILLI_CELSIUS_MAX as u64) else {
-            continue;
+    probe.each(THERMAL, "thermal_zone", &mut |probe, entry| {
+        let Some(milli) = probe.whole("temp", -MILLI_CELSIUS_MAX, MILLI_CELSIUS_MAX as u64) else {
+            return true;
         };
-        let kind = probe.text(&[THERMAL, "/", entry, "/type"]).unwrap_or_default();
+        let kind = probe.text("type").unwrap_or_default();
         let name = label("", &kind, entry);
         let sensor = name.split(['-', '_']).next().unwrap_or_default();
         let celsius = Number::Float(milli as f64 / 1000.0);
-        if milli > MILLI_CELSIUS_OFF && is_measured(sensor, celsius) && !zones.add(&name, celsius) {
-            probe.too_many(THERMAL, "zones", ITEMS_MAX);
-            break;
+        if milli <= MILLI_CELSIUS_OFF || !is_measured(sensor, celsius) || zones.add(&name, celsius) {
+            return true;
         }
-    }
+        probe.too_many(THERMAL, "zones", ITEMS_MAX);
+        false
+    });
     for (name, celsius) in &zones.items {
         probe.push(TEMPERATURE, &[&["zone:", name].concat()], *celsius);
     }
 }
 
 pub(super) fn throttled(probe: &mut Probe<'_>) {
-    let mut is_slowed = None;
-    let monitors = probe.entries(HWMON, "hwmon");
-    let is_monitor =
-        |entry: &&String| probe.text(&[HWMON, "/", entry, "/name"]).as_deref() == Some("rpi_volt");
-    if let Some(entry) = monitors.iter().find(is_monitor) {
-        if let Some(alarm) = probe.whole(&[HWMON, "/", entry, "/in0_lcrit_alarm"], 0, 1) {
+    let (mut has_monitor, mut is_slowed) = (false, None);
+    probe.each(HWMON, "hwmon", &mut |probe, _| {
+        has_monitor = probe.text("name").as_deref() == Some("rpi_volt");
+        if has_monitor && let Some(alarm) = probe.whole("in0_lcrit_alarm", 0, 1) {
             probe.push_whole(UNDER_VOLTAGE, &[], alarm);
         }
-    } else {
-        for bits in probe.hexadecimal(&[GET_THROTTLED], 1, u32::MAX) {
-            for (bit, name) in [(0, UNDER_VOLTAGE), (1, CAPPED), (3, TEMPERATURE_LIMIT)] {
-                probe.push_whole(name, &[], (bits >> bit & 1).into());
-            }
-            is_slowed = Some(bits & 1 << 2 != 0);
+        !has_monitor
+    });
+    if !has_monitor && let Some(&bits) = probe.hexadecimal(GET_THROTTLED, 1, u32::MAX).first() {
+        for (bit, name) in [(0, UNDER_VOLTAGE), (1, CAPPED), (3, TEMPERATURE_LIMIT)] {
+            probe.push_whole(name, &[], (bits >> bit & 1).into());
         }
+        is_slowed = Some(bits & 1 << 2 != 0);
     }
-    for entry in &probe.entries(THERMAL, "cooling_device") {
-        let kind = probe.text(&[THERMAL, "/", entry, "/type"]);
-        if kind.is_some_and(|kind| kind.contains("cpufreq"))
-            && let Some(state) = probe.whole(&[THERMAL, "/", entry, "/cur_state"], 0, u64::MAX)
+    probe.each(THERMAL, "cooling_device", &mut |probe, _| {
+        if probe.text("type").is_some_and(|kind| kind.contains("cpufreq"))
+            && let Some(state) = probe.whole("cur_state", 0, u64::MAX)
         {
             is_slowed = Some(is_slowed == Some(true) || state > 0);
         }
-    }
+        true
+    });
     if let Some(is_slowed) = is_slowed {
         probe.push_whole(THROTTLED, &[], is_slowed.into());
     }
 }
 
 pub(super) fn frequencies(probe: &mut Probe<'_>) {
-    for entry in &probe.entries(CPUFREQ, "policy") {
-        let text = probe.text(&[CPUFREQ, "/", entry, "/scaling_cur_freq"]);
+    probe.each(CPUFREQ, "policy", &mut |probe, entry| {
+        let text = probe.text("scaling_cur_freq");
         // What the kernel writes while the processors of a policy are off.
-        let Some(text) = text.filter(|text| text != "<unknown>") else {
-            continue;
-        };
-        if let Some(kilohertz) = probe.number(WHOLE, Some(&text), 0, KILOHERTZ_MAX) {
+        if let Some(text) = text.filter(|text| text != "<unknown>")
+            && let Some(kilohertz) = probe.number(WHOLE, Some(&text), 0, KILOHERTZ_MAX)
+        {
             let policy = label("policy:", entry.strip_prefix("policy").unwrap_or_default(), entry);
             probe.push_whole(FREQUENCY, &[&policy], kilohertz * 1000);
         }
-    }
+        true
+    });
 }
