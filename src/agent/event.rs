@@ -131,7 +131,6 @@ impl Answer {
 }
 
 /// What of the configuration the agent needs.
-#[derive(Clone)]
 pub struct Settings {
     /// Seconds per bucket.
     pub aggregate_interval_s: u32,

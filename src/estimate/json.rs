@@ -1,45 +1,46 @@
 //! An [`Estimate`] as JSON for a program: one object on one line.
 
+use super::Flow;
 use super::day::{AROUND_BYTES, Day, NEW_CONNECTION_BYTES};
-use super::table::{Estimate, whole};
+use super::table::{Estimate, Row, push_whole};
 use crate::metric::json;
 
 impl Estimate<'_> {
     /// One JSON object on one line.
+    #[inline(never)]
     pub fn json(&self) -> String {
+        let settings = self.now.settings;
         let mut out = Json(String::new());
         out.open('{');
-        let seconds = [
-            ("aggregate_interval_s", self.settings.aggregate_interval_s),
-            ("capture_interval_s", self.settings.capture_interval_s),
-            ("release_interval_s", self.settings.release_interval_s),
-        ];
-        seconds.iter().for_each(|(key, value)| out.number(key, f64::from(*value)));
+        out.number("aggregate_interval_s", settings.aggregate_interval_s.into());
+        out.number("capture_interval_s", settings.capture_interval_s.into());
+        out.number("release_interval_s", settings.release_interval_s.into());
         out.texts("tags", &self.common());
-        out.key("metrics");
-        out.open('[');
-        for row in &self.rows {
+        out.list("metrics");
+        self.rows(&mut |Row { flow, series, points, tags }| {
             out.open('{');
+            let Flow { source, unit, note, series: one, .. } = flow;
             let texts = [
-                ("source", row.source),
-                ("metric", row.metric),
-                ("type", row.kind),
-                ("unit", row.unit),
-                ("note", row.note),
+                ("source", *source),
+                ("metric", &one.name),
+                ("type", one.kind.as_str()),
+                ("unit", unit),
+                ("note", note),
             ];
-            texts.iter().for_each(|(key, text)| out.text(key, text));
-            out.texts("tags", &row.tags);
-            out.number("series", row.series as f64);
-            out.number("points_a_day", row.points);
+            for (key, text) in texts {
+                out.text(key, text);
+            }
+            out.texts("tags", tags);
+            out.number("series", *series);
+            out.number("points_a_day", *points);
             out.close('}');
-        }
+        });
         out.close(']');
-        out.key("sources");
-        out.open('[');
+        out.list("sources");
         for (source, series, day) in &self.shares {
             out.open('{');
             out.text("source", source);
-            out.number("series", *series as f64);
+            out.number("series", *series);
             out.number("points_a_day", day.points);
             out.number("compressed_bytes_a_day", day.body_bytes);
             out.close('}');
@@ -47,13 +48,12 @@ impl Estimate<'_> {
         out.close(']');
         out.key("all");
         out.open('{');
-        out.number("series", self.plan.flows.len() as f64);
+        out.number("series", self.now.plan.flows.len() as f64);
         out.day(&self.total);
         out.number("bytes_around_a_body", AROUND_BYTES);
         out.number("bytes_of_a_new_connection", NEW_CONNECTION_BYTES);
         out.close('}');
-        out.key("with");
-        out.open('[');
+        out.list("with");
         for (setting, day) in &self.savings {
             out.open('{');
             out.text("setting", setting);
@@ -61,7 +61,7 @@ impl Estimate<'_> {
             out.close('}');
         }
         out.close(']');
-        out.texts("notes", &self.plan.notes);
+        out.texts("notes", &self.now.plan.notes);
         out.close('}');
         out.0.push('\n');
         out.0
@@ -73,7 +73,7 @@ struct Json(String);
 
 impl Json {
     fn comma(&mut self) {
-        if !self.0.is_empty() && !self.0.ends_with(['{', '[', ':']) {
+        if !matches!(self.0.as_bytes().last(), None | Some(b'{' | b'[' | b':')) {
             self.0.push(',');
         }
     }
@@ -93,14 +93,18 @@ impl Json {
         self.0.push(':');
     }
 
+    fn list(&mut self, key: &str) {
+        self.key(key);
+        self.0.push('[');
+    }
+
     fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         json::push_string(text, &mut self.0);
     }
 
     fn texts(&mut self, key: &str, texts: &[String]) {
-        self.key(key);
-        self.open('[');
+        self.list(key);
         for text in texts {
             self.comma();
             json::push_string(text, &mut self.0);
@@ -110,7 +114,7 @@ impl Json {
 
     fn number(&mut self, key: &str, value: f64) {
         self.key(key);
-        self.0.push_str(&whole(value));
+        push_whole(value, &mut self.0);
     }
 
     fn day(&mut self, day: &Day) {

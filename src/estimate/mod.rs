@@ -16,7 +16,7 @@ mod tests;
 
 use crate::agent::Settings;
 use crate::collect::{Gauge, MetricDoc, Plugin};
-use crate::metric::{Number, Point, Series, SeriesKind, Tags};
+use crate::metric::{Number, Series, SeriesKind, Tags};
 use crate::telemetry;
 
 /// The source of what the agent tells of itself.
@@ -48,24 +48,24 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// Seconds between two points; none where there are none.
-    pub fn every_s(self, settings: &Settings) -> Option<u64> {
-        let flush_s = settings.aggregate_interval_s;
+    /// Seconds between two points, where a release comes every `release_s`; none where there are no points.
+    pub fn every_s(self, settings: &Settings, release_s: u32) -> Option<u64> {
+        let (flush_s, capture_s) = (settings.aggregate_interval_s, settings.capture_interval_s);
         let every_s = match self {
-            Pace::Capture => settings.capture_interval_s,
-            Pace::Hour => settings.capture_interval_s.max(HOUR_S),
+            Pace::Capture => capture_s,
+            Pace::Hour => capture_s.max(HOUR_S),
             Pace::Flush => flush_s,
-            Pace::Release => settings.release_interval_s,
-            Pace::Delivery => settings.release_interval_s.max(flush_s),
-            Pace::Told => settings.capture_interval_s.max(flush_s),
+            Pace::Release => release_s,
+            Pace::Delivery => release_s.max(flush_s),
+            Pace::Told => capture_s.max(flush_s),
             Pace::Never => return None,
         };
         Some(u64::from(every_s.max(1)))
     }
 }
 
-/// A series that is sent.
-#[derive(Debug, Clone)]
+/// A series that is sent, or would be.
+#[derive(Debug)]
 pub struct Flow {
     /// The plugin, or [`AGENT`] or [`APPLICATION`].
     pub source: &'static str,
@@ -75,25 +75,12 @@ pub struct Flow {
     pub latest: Number,
     /// When it gets points.
     pub pace: Pace,
-    /// What the plugin's table has of it.
-    pub doc: Option<&'static MetricDoc>,
-}
-
-/// A metric that is not sent now, and why.
-#[derive(Debug)]
-pub struct Absent {
-    /// As in [`Flow::source`].
-    pub source: &'static str,
-    /// Its name, as it would be sent.
-    pub name: String,
-    /// Its type.
-    pub kind: SeriesKind,
-    /// Keys of its tags.
-    pub tags: &'static [&'static str],
     /// What one is.
     pub unit: &'static str,
-    /// Why, in a few words.
-    pub reason: &'static str,
+    /// Why it has another name, or is not there, in a few words.
+    pub note: &'static str,
+    /// What the plugin's table calls it.
+    doc_name: &'static str,
 }
 
 /// Everything that is sent, or not.
@@ -101,51 +88,62 @@ pub struct Absent {
 pub struct Plan {
     /// What is sent, by source and name.
     pub flows: Vec<Flow>,
-    /// What is not.
-    pub absent: Vec<Absent>,
+    /// What is not, and has no more than the keys of its tags: `key:*`.
+    pub absent: Vec<Flow>,
     /// What else a person has to know, a line each.
     pub notes: Vec<String>,
     /// The sources in the order they are shown.
     pub sources: Vec<&'static str>,
 }
 
-/// A metric of the agent's own, its tags, its pace, and when it occurs where that is never.
-type Own = (&'static str, SeriesKind, &'static [&'static str], Pace, &'static str);
+/// A metric of the agent's own. Its group says when it occurs where it has no pace.
+struct Own {
+    doc: MetricDoc,
+    kind: SeriesKind,
+    pace: Pace,
+}
 
-const OWN: &[Own] = &[
-    (telemetry::QUEUED_METRICS, SeriesKind::Gauge, &[], Pace::Release, ""),
-    (telemetry::DISPATCHED_METRICS_NUMBER, SeriesKind::Count, &[], Pace::Delivery, ""),
-    (telemetry::DISPATCHED_METRICS_BYTES, SeriesKind::Count, &[], Pace::Delivery, ""),
-    (telemetry::DISPATCHED_LOGS_NUMBER, SeriesKind::Count, &[], Pace::Never, "with each release of logs"),
-    (telemetry::DISPATCHED_LOGS_BYTES, SeriesKind::Count, &[], Pace::Never, "with each release of logs"),
-    (telemetry::COLLECTOR_FAILED, SeriesKind::Count, &["plugin"], Pace::Never, "when a plugin fails"),
-    (telemetry::DROPPED, SeriesKind::Count, &["reason"], Pace::Never, "when something is dropped"),
-    (telemetry::DOGSTATSD_RECEIVED, SeriesKind::Count, &[], Pace::Never, "while messages come"),
-    (telemetry::DOGSTATSD_BAD, SeriesKind::Count, &["reason"], Pace::Never, "when messages are bad"),
-    (telemetry::DOGSTATSD_KERNEL_DROPS, SeriesKind::Count, &[], Pace::Never, "when too many come"),
-    (telemetry::SPOOL_WRITTEN_BYTES, SeriesKind::Count, &[], Pace::Never, "when it goes to the disk"),
-    (telemetry::SPOOL_RECORDS, SeriesKind::Gauge, &[], Pace::Never, "when it goes to the disk"),
+const fn own(
+    name: &'static str,
+    kind: SeriesKind,
+    tags: &'static [&'static str],
+    pace: Pace,
+    occurs: &'static str,
+) -> Own {
+    Own { doc: MetricDoc::new(name, tags, "", occurs), kind, pace }
+}
+
+static OWN: &[Own] = &[
+    own(telemetry::QUEUED_METRICS, SeriesKind::Gauge, &[], Pace::Release, ""),
+    own(telemetry::DISPATCHED_METRICS_NUMBER, SeriesKind::Count, &[], Pace::Delivery, ""),
+    own(telemetry::DISPATCHED_METRICS_BYTES, SeriesKind::Count, &[], Pace::Delivery, ""),
+    own(telemetry::DISPATCHED_LOGS_NUMBER, SeriesKind::Count, &[], Pace::Never, "with each release of logs"),
+    own(telemetry::DISPATCHED_LOGS_BYTES, SeriesKind::Count, &[], Pace::Never, "with each release of logs"),
+    own(telemetry::COLLECTOR_FAILED, SeriesKind::Count, &["plugin"], Pace::Never, "when a plugin fails"),
+    own(telemetry::DROPPED, SeriesKind::Count, &["reason"], Pace::Never, "when something is dropped"),
+    own(telemetry::DOGSTATSD_RECEIVED, SeriesKind::Count, &[], Pace::Never, "while messages come"),
+    own(telemetry::DOGSTATSD_BAD, SeriesKind::Count, &["reason"], Pace::Never, "when messages are bad"),
+    own(telemetry::DOGSTATSD_KERNEL_DROPS, SeriesKind::Count, &[], Pace::Never, "when too many come"),
+    own(telemetry::SPOOL_WRITTEN_BYTES, SeriesKind::Count, &[], Pace::Never, "when it goes to the disk"),
+    own(telemetry::SPOOL_RECORDS, SeriesKind::Gauge, &[], Pace::Never, "when it goes to the disk"),
 ];
 
 impl Plan {
     /// Nothing yet; of these plugins, of the agent and of applications there will be something.
-    pub fn new(plugins: impl Iterator<Item = &'static str>) -> Plan {
-        Plan { sources: plugins.chain([AGENT, APPLICATION]).collect(), ..Plan::default() }
+    pub fn new(plugins: &[&'static str]) -> Plan {
+        let mut sources = plugins.to_vec();
+        sources.extend([AGENT, APPLICATION]);
+        Plan { sources, ..Plan::default() }
     }
 
     /// Takes the readings of a plugin; its rules are those of the settings.
+    #[inline(never)]
     pub fn add_readings(&mut self, plugin: &'static Plugin, gauges: Vec<Gauge>, settings: &Settings) {
-        let rules = settings.wrapper.rules();
         for gauge in gauges {
             let doc = plugin.metrics.iter().find(|doc| doc.name == gauge.name);
-            let series = Series::gauge(gauge.name, gauge.tags, gauge.value, 0.0);
-            let ruled = match rules {
-                Some(rules) => rules.reading(series),
-                None => Some(series),
-            };
             let is_hourly = doc.is_some_and(|doc| doc.group == HOURLY_GROUP);
             let pace = if is_hourly { Pace::Hour } else { Pace::Capture };
-            match ruled {
+            match ruled(gauge, settings) {
                 Some(series) => self.add(plugin.name, series, pace, doc),
                 None => self.tell_own(telemetry::DROPPED, "reason:rule", Pace::Told, settings),
             }
@@ -154,6 +152,7 @@ impl Plan {
 
     /// Notes which metrics of a plugin's table, as far as they are switched on, are not among its readings, and
     /// whether it `failed`.
+    #[inline(never)]
     pub fn note_absent(
         &mut self,
         plugin: &'static Plugin,
@@ -161,23 +160,17 @@ impl Plan {
         failed: bool,
         settings: &Settings,
     ) {
-        for doc in plugin.metrics.iter().filter(|doc| is_on(doc)) {
-            if self.flows.iter().any(|flow| flow.doc.is_some_and(|read| read.name == doc.name)) {
+        for doc in plugin.metrics {
+            if !is_on(doc) || self.flows.iter().any(|flow| flow.doc_name == doc.name) {
                 continue;
             }
-            let series = Series::gauge(doc.name, Tags::none(), Number::Int(0), 0.0);
-            let ruled = match settings.wrapper.rules() {
-                Some(rules) => rules.reading(series),
-                None => Some(series),
-            };
-            let (name, reason) = match ruled {
+            let gauge = Gauge { name: doc.name, tags: Tags::none(), value: Number::Int(0) };
+            let (name, note) = match ruled(gauge, settings) {
                 None => (doc.name.to_owned(), "dropped by METRICS_RULES"),
                 Some(series) if failed => (series.name, "could not be read, see below"),
                 Some(series) => (series.name, "nothing there"),
             };
-            let MetricDoc { tags, unit, .. } = *doc;
-            let kind = SeriesKind::Gauge;
-            self.absent.push(Absent { source: plugin.name, name, kind, tags, unit, reason });
+            self.lack(plugin.name, name, SeriesKind::Gauge, doc, note);
         }
         if failed {
             let tag = ["plugin:", plugin.name].concat();
@@ -187,47 +180,89 @@ impl Plan {
 
     /// Takes the agent's own metrics, as far as there are any. `has` says of what a name is about whether that is
     /// in use.
+    #[inline(never)]
     pub fn add_own(&mut self, settings: &Settings, has: &dyn Fn(&str) -> bool) {
-        if !settings.send_self_metrics {
-            return;
-        }
-        for &(name, kind, tags, pace, reason) in OWN {
-            if pace != Pace::Never {
-                self.tell_own(name, "", pace, settings);
-            } else if has(name) && !self.flows.iter().any(|flow| flow.series.name == name) {
-                let (source, name, unit) = (AGENT, name.to_owned(), "");
-                self.absent.push(Absent { source, name, kind, tags, unit, reason });
+        for own in OWN {
+            let name = own.doc.name;
+            if own.pace != Pace::Never {
+                self.tell_own(name, "", own.pace, settings);
+            } else if settings.send_self_metrics
+                && has(name)
+                && !self.flows.iter().any(|flow| flow.series.name == name)
+            {
+                self.lack(AGENT, name.to_owned(), own.kind, &own.doc, own.doc.group);
             }
         }
     }
 
     fn tell_own(&mut self, name: &str, tag: &str, pace: Pace, settings: &Settings) {
-        let Some((_, kind, ..)) = OWN.iter().find(|own| own.0 == name) else { return };
-        if !settings.send_self_metrics {
-            return;
-        }
+        let own = OWN.iter().find(|own| own.doc.name == name);
+        let Some(own) = own.filter(|_| settings.send_self_metrics) else { return };
         // What they count is about what is sent: hundreds as a rule.
-        let tags = Tags::from_strings(Some(tag).filter(|tag| !tag.is_empty()).as_slice());
-        let interval_s = (*kind == SeriesKind::Count).then_some(settings.aggregate_interval_s);
         for value in [100, 900] {
-            let point = Point { timestamp: 0.0, value: Number::Int(value) };
-            let series = Series { name: name.to_owned(), kind: *kind, tags: tags.clone(), interval_s, point };
+            let tags = if tag.is_empty() { Tags::none() } else { Tags::from_strings(&[tag]) };
+            let mut series = Series::gauge(name, tags, Number::Int(value), 0.0);
+            series.kind = own.kind;
+            series.interval_s = (own.kind == SeriesKind::Count).then_some(settings.aggregate_interval_s);
             self.add(AGENT, series, pace, None);
         }
     }
 
     /// Takes a series, in its place; one that is there already has another value now.
     pub fn add(&mut self, source: &'static str, series: Series, pace: Pace, doc: Option<&'static MetricDoc>) {
-        let rank = |source: &str| self.sources.iter().position(|known| *known == source);
-        let own = (rank(source), &series.name, series.kind, &series.tags);
         let place = self.flows.binary_search_by(|flow| {
-            let Series { name, kind, tags, .. } = &flow.series;
-            (rank(flow.source), name, *kind, tags).cmp(&own)
+            let sources = self.rank(flow.source).cmp(&self.rank(source));
+            sources.then_with(|| {
+                let own = (&series.name, series.kind, &series.tags);
+                (&flow.series.name, flow.series.kind, &flow.series.tags).cmp(&own)
+            })
         });
         let latest = series.point.value;
         match place {
-            Ok(at) => self.flows.iter_mut().skip(at).take(1).for_each(|flow| flow.latest = latest),
-            Err(at) => self.flows.insert(at, Flow { source, latest, series, pace, doc }),
+            Ok(at) => {
+                if let Some(flow) = self.flows.get_mut(at) {
+                    flow.latest = latest;
+                }
+            }
+            Err(at) => {
+                let (unit, doc_name) = doc.map_or(("", ""), |doc| (doc.unit, doc.name));
+                let note = match source {
+                    APPLICATION => "at most",
+                    _ if !doc_name.is_empty() && doc_name != series.name => "renamed by METRICS_RULES",
+                    _ => "",
+                };
+                self.flows.insert(at, Flow { source, latest, series, pace, unit, note, doc_name });
+            }
         }
+    }
+
+    fn rank(&self, source: &str) -> Option<usize> {
+        self.sources.iter().position(|known| *known == source)
+    }
+
+    /// Notes a metric that is not sent.
+    fn lack(
+        &mut self,
+        source: &'static str,
+        name: String,
+        kind: SeriesKind,
+        doc: &'static MetricDoc,
+        note: &'static str,
+    ) {
+        let latest = Number::Int(0);
+        let tags: Vec<String> = doc.tags.iter().map(|key| [*key, ":*"].concat()).collect();
+        let mut series = Series::gauge(&name, Tags::from_strings(&tags), latest, 0.0);
+        series.kind = kind;
+        let (pace, unit, doc_name) = (Pace::Never, doc.unit, doc.name);
+        self.absent.push(Flow { source, latest, series, pace, unit, note, doc_name });
+    }
+}
+
+/// A reading as a series, unless a rule drops it.
+fn ruled(gauge: Gauge, settings: &Settings) -> Option<Series> {
+    let series = Series::gauge(gauge.name, gauge.tags, gauge.value, 0.0);
+    match settings.wrapper.rules() {
+        Some(rules) => rules.reading(series),
+        None => Some(series),
     }
 }

@@ -6,31 +6,28 @@
 //! agent   chouette.dropped             count                       0           0  reason:* (when something is dropped)
 //! ```
 
-use super::day::{Day, NEW_CONNECTION_BYTES, a_day};
-use super::{AGENT, APPLICATION, Flow, Plan};
+use std::fmt::Write as _;
+
+use super::day::{Case, Day, NEW_CONNECTION_BYTES};
+use super::{AGENT, Flow, Plan};
 use crate::agent::Settings;
-use crate::metric::SortedMap;
 
 /// A metric of a source.
 pub(super) struct Row<'a> {
-    pub source: &'static str,
-    pub metric: &'a str,
-    pub kind: &'static str,
-    pub unit: &'static str,
-    pub series: usize,
+    /// The first of its series.
+    pub flow: &'a Flow,
+    /// How many there are.
+    pub series: f64,
     pub points: f64,
     /// `key:value` where all series have the same, else `key:*`.
     pub tags: Vec<String>,
-    pub note: &'a str,
 }
 
 /// A plan reckoned up.
 pub struct Estimate<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) settings: &'a Settings,
-    pub(super) rows: Vec<Row<'a>>,
+    pub(super) now: Case<'a>,
     /// Each source, its series, and what a day would lack without it.
-    pub(super) shares: Vec<(&'static str, usize, Day)>,
+    pub(super) shares: Vec<(&'static str, f64, Day)>,
     pub(super) total: Day,
     /// Settings, and a day with them.
     pub(super) savings: Vec<(&'static str, Day)>,
@@ -40,35 +37,36 @@ const LONG_RELEASE_S: u32 = 300;
 const FEW_DIGITS: u8 = 6;
 /// What saves a smaller part is not worth a line.
 const SAVING_MIN: f64 = 0.03;
+const DAY_S: f64 = 86_400.0;
 
 impl<'a> Estimate<'a> {
     /// Reckons up a plan. `now_s` is Unix seconds.
+    #[inline(never)]
     pub fn new(plan: &'a Plan, settings: &'a Settings, now_s: u64) -> Estimate<'a> {
-        let all: Vec<&Flow> = plan.flows.iter().collect();
-        let without =
-            |source: &str| -> Vec<&Flow> { plan.flows.iter().filter(|flow| flow.source != source).collect() };
-        let total = a_day(&all, settings, now_s);
-        let share = |source: &&'static str| {
-            let rest = without(source);
-            let day = a_day(&rest, settings, now_s);
-            let body_bytes = (total.body_bytes - day.body_bytes).max(0.0);
-            (*source, all.len() - rest.len(), Day { points: total.points - day.points, body_bytes, ..day })
-        };
-        let shares = plan.sources.iter().map(share).collect();
+        let now = Case::new(plan, settings, now_s);
+        let total = now.day();
+        let mut shares = Vec::new();
+        for source in &plan.sources {
+            let mut day = Case { without: source, ..now }.day();
+            day.points = total.points - day.points;
+            day.body_bytes = (total.body_bytes - day.body_bytes).max(0.0);
+            let series = plan.flows.iter().filter(|flow| flow.source == *source).count();
+            shares.push((*source, series as f64, day));
+        }
+        let own = if settings.send_self_metrics { AGENT } else { "" };
+        let few_digits = now.value_digits.unwrap_or(u8::MAX).min(FEW_DIGITS);
         let mut savings = Vec::new();
-        if settings.release_interval_s < LONG_RELEASE_S {
-            let settings = Settings { release_interval_s: LONG_RELEASE_S, ..settings.clone() };
-            savings.push(("RELEASE_INTERVAL=300", a_day(&all, &settings, now_s)));
+        for (setting, case) in [
+            ("RELEASE_INTERVAL=300", Case { release_s: now.release_s.max(LONG_RELEASE_S), ..now }),
+            ("VALUE_DIGITS=6", Case { value_digits: Some(few_digits), ..now }),
+            ("SEND_SELF_METRICS=false", Case { without: own, ..now }),
+        ] {
+            let day = case.day();
+            if day.wire_bytes < total.wire_bytes * (1.0 - SAVING_MIN) {
+                savings.push((setting, day));
+            }
         }
-        if settings.value_digits.is_none_or(|digits| digits > FEW_DIGITS) {
-            let settings = Settings { value_digits: Some(FEW_DIGITS), ..settings.clone() };
-            savings.push(("VALUE_DIGITS=6", a_day(&all, &settings, now_s)));
-        }
-        if settings.send_self_metrics {
-            savings.push(("SEND_SELF_METRICS=false", a_day(&without(AGENT), settings, now_s)));
-        }
-        savings.retain(|(_, day)| day.wire_bytes < total.wire_bytes * (1.0 - SAVING_MIN));
-        Estimate { plan, settings, rows: rows(plan, settings), shares, total, savings }
+        Estimate { now, shares, total, savings }
     }
 
     /// The whole day.
@@ -76,182 +74,205 @@ impl<'a> Estimate<'a> {
         self.total
     }
 
-    /// What is left of the bodies beyond what each source alone costs.
-    fn shared_bytes(&self) -> f64 {
-        let own: f64 = self.shares.iter().map(|(.., day)| day.body_bytes).sum();
-        (self.total.body_bytes - own).max(0.0)
-    }
-
     /// The text, with a line break at its end.
+    #[inline(never)]
     pub fn text(&self) -> String {
-        let Settings { aggregate_interval_s, capture_interval_s, release_interval_s, .. } = self.settings;
-        let mut out = format!(
-            "A reading every {capture_interval_s} s, an aggregation every {aggregate_interval_s} s, a release every {release_interval_s} s.\n"
+        let Case { plan, settings, .. } = self.now;
+        let mut out = String::new();
+        fill(
+            "A reading every # s, an aggregation every # s, a release every # s.\n",
+            &[
+                settings.capture_interval_s.into(),
+                settings.aggregate_interval_s.into(),
+                settings.release_interval_s.into(),
+            ],
+            &mut out,
         );
         let common = self.common();
         if !common.is_empty() {
-            out.push_str(&["On every series: ", &common.join(", "), "\n"].concat());
+            out.push_str("On every series: ");
+            push_cell(&common.join(", "), &mut out);
+            out.push('\n');
         }
         out.push('\n');
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let mut cells = vec![words(&["SOURCE", "METRIC", "TYPE", "UNIT", "SERIES", "POINTS/DAY", "TAGS"])];
-        for row in &self.rows {
-            let mut last = row.tags.join(" ");
-            if !row.note.is_empty() {
-                let gap = if last.is_empty() { "(" } else { " (" };
-                last.extend([gap, row.note, ")"]);
+
+        let mut cells = "SOURCE\tMETRIC\tTYPE\tUNIT\tSERIES\tPOINTS/DAY\tTAGS\n".to_owned();
+        self.rows(&mut |Row { flow, series, points, tags }| {
+            for text in [flow.source, &flow.series.name, flow.series.kind.as_str(), flow.unit] {
+                push_cell(text, &mut cells);
+                cells.push('\t');
             }
-            let mut cell = words(&[row.source, row.metric, row.kind, row.unit]);
-            cell.extend([row.series.to_string(), whole(row.points), last]);
-            cells.push(cell);
-        }
+            fill("#\t#\t", &[*series, *points], &mut cells);
+            for tag in tags {
+                push_cell(tag, &mut cells);
+                cells.push(' ');
+            }
+            if !flow.note.is_empty() {
+                cells.extend(["(", flow.note, ")"]);
+            }
+            cells.push('\n');
+        });
         align(&cells, 4..6, &mut out);
         out.push('\n');
 
-        let mut cells = vec![words(&["SOURCE", "SERIES", "POINTS/DAY", "COMPRESSED/DAY"])];
-        let mut line = |source: &str, series: usize, points: f64, bytes: f64| {
-            cells.push(vec![source.to_owned(), series.to_string(), whole(points), scaled(bytes)]);
-        };
+        let total = &self.total;
+        let mut cells = "SOURCE\tSERIES\tPOINTS/DAY\tCOMPRESSED/DAY\n".to_owned();
+        let mut shared_bytes = total.body_bytes;
         for (source, series, day) in &self.shares {
-            line(source, *series, day.points, day.body_bytes);
+            cells.push_str(source);
+            fill("\t#\t#\t~\n", &[*series, day.points, day.body_bytes], &mut cells);
+            shared_bytes -= day.body_bytes;
         }
-        line("all", self.plan.flows.len(), self.total.points, self.total.body_bytes);
-        let shared = ["common to several", "", "", &scaled(self.shared_bytes())].map(str::to_owned);
-        cells.insert(cells.len() - 1, shared.to_vec());
+        let all = [shared_bytes.max(0.0), plan.flows.len() as f64, total.points, total.body_bytes];
+        fill("common to several\t\t\t~\nall\t#\t#\t~\n", &all, &mut cells);
         align(&cells, 1..4, &mut out);
 
-        let Day { requests, body_bytes, wire_bytes, .. } = self.total;
-        out.push_str(&format!(
-            "\nOn the link: about {} a day, {} in 30 days, for {} requests: {} of compressed bodies, and {} for\n\
+        let Day { requests, body_bytes, wire_bytes, .. } = *total;
+        fill(
+            "\nOn the link: about ~ a day, ~ in 30 days, for # requests: ~ of compressed bodies, and ~ for\n\
              heads, answers, TLS and TCP over a connection that is kept. Where the intake closes it in between, each\n\
-             request costs {} more.\n",
-            scaled(wire_bytes),
-            scaled(wire_bytes * 30.0),
-            whole(requests),
-            scaled(body_bytes),
-            scaled(wire_bytes - body_bytes),
-            scaled(NEW_CONNECTION_BYTES),
-        ));
+             request costs ~ more.\n",
+            &[
+                wire_bytes,
+                wire_bytes * 30.0,
+                requests,
+                body_bytes,
+                wire_bytes - body_bytes,
+                NEW_CONNECTION_BYTES,
+            ],
+            &mut out,
+        );
         for (setting, day) in &self.savings {
             let saved = wire_bytes - day.wire_bytes;
-            let share = whole(100.0 * saved / wire_bytes);
-            out.push_str(&format!("{setting} would save {} of it ({share} %).\n", scaled(saved)));
+            out.push_str(setting);
+            fill(" would save ~ of it (# %).\n", &[saved, 100.0 * saved / wire_bytes], &mut out);
         }
-        if !self.plan.notes.is_empty() {
-            out.push('\n');
-        }
-        for note in &self.plan.notes {
-            out.push_str(note);
-            out.push('\n');
+        let mut gap = "\n";
+        for note in &plan.notes {
+            out.extend([gap, note, "\n"]);
+            gap = "";
         }
         out
     }
 
     /// Tags of every series, and its host.
     pub(super) fn common(&self) -> Vec<String> {
-        let host = self.settings.host.iter().map(|host| ["host:", host].concat());
-        host.chain(self.settings.global_tags.iter().cloned()).collect()
+        let mut tags = self.now.settings.global_tags.clone();
+        if let Some(host) = &self.now.settings.host {
+            tags.insert(0, ["host:", host].concat());
+        }
+        tags
     }
-}
 
-fn rows<'a>(plan: &'a Plan, settings: &Settings) -> Vec<Row<'a>> {
-    let mut rows = Vec::new();
-    for source in &plan.sources {
-        let own: Vec<&Flow> = plan.flows.iter().filter(|flow| flow.source == *source).collect();
-        let is_same = |a: &&Flow, b: &&Flow| a.series.name == b.series.name && a.series.kind == b.series.kind;
-        for group in own.chunk_by(is_same) {
-            let Some(Flow { series, doc, source, .. }) = group.first() else { continue };
-            let day_s = 86_400.0;
-            let pace =
-                |flow: &&Flow| flow.pace.every_s(settings).map_or(0.0, |every_s| day_s / every_s as f64);
-            let unit = doc.map_or("", |doc| doc.unit);
-            let note = match doc {
-                Some(doc) if doc.name != series.name => "renamed by METRICS_RULES",
-                _ if *source == APPLICATION => "at most",
-                _ => "",
-            };
-            let (metric, kind) = (series.name.as_str(), series.kind.as_str());
-            let points = group.iter().map(pace).sum();
-            rows.push(Row {
-                source,
-                metric,
-                kind,
-                unit,
-                series: group.len(),
-                points,
-                tags: tags(group),
-                note,
-            });
-        }
-        for absent in plan.absent.iter().filter(|absent| absent.source == *source) {
-            rows.push(Row {
-                source,
-                metric: &absent.name,
-                kind: absent.kind.as_str(),
-                unit: absent.unit,
-                series: 0,
-                points: 0.0,
-                tags: absent.tags.iter().map(|key| [*key, ":*"].concat()).collect(),
-                note: absent.reason,
-            });
+    /// Hands over the metrics, source by source: what is sent, then what is not.
+    pub(super) fn rows(&self, take: &mut dyn FnMut(&Row<'_>)) {
+        let Case { plan, settings, release_s, .. } = self.now;
+        for source in &plan.sources {
+            let mut rest = &plan.flows[..];
+            while let [flow, ..] = rest {
+                let is_same = |other: &&Flow| {
+                    other.source == flow.source
+                        && other.series.name == flow.series.name
+                        && other.series.kind == flow.series.kind
+                };
+                let (group, after) = rest.split_at(rest.iter().take_while(is_same).count());
+                rest = after;
+                if flow.source == *source {
+                    let mut points = 0.0;
+                    for every_s in group.iter().filter_map(|flow| flow.pace.every_s(settings, release_s)) {
+                        points += DAY_S / every_s as f64;
+                    }
+                    take(&Row { flow, series: group.len() as f64, points, tags: tags(group) });
+                }
+            }
+            for flow in plan.absent.iter().filter(|flow| flow.source == *source) {
+                take(&Row { flow, series: 0.0, points: 0.0, tags: tags(std::slice::from_ref(flow)) });
+            }
         }
     }
-    rows
 }
 
 /// The tags of some series: with their values where all have the same.
-fn tags(group: &[&Flow]) -> Vec<String> {
-    let mut seen: SortedMap<String, (usize, String)> = SortedMap::new();
-    for tag in group.iter().flat_map(|flow| flow.series.tags.iter()) {
-        let (key, value) = tag.split_once(':').unwrap_or((&tag, ""));
-        let (count, first) = seen.entry(key.to_owned());
-        if *count == 0 {
-            value.clone_into(first);
+fn tags(group: &[Flow]) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for flow in group {
+        for tag in flow.series.tags.iter() {
+            let key = tag.split(':').next().unwrap_or_default();
+            let any = [key, ":*"].concat();
+            if seen.iter().any(|known| *known == tag || *known == any) {
+                continue;
+            }
+            let has_it = |flow: &Flow| flow.series.tags.iter().any(|other| other == tag);
+            seen.push(if group.iter().all(has_it) { tag.into_owned() } else { any });
         }
-        *count += usize::from(first == value);
     }
-    let text = |(key, (count, first)): &(String, (usize, String))| match *count == group.len() {
-        true => [key, ":", first].concat(),
-        false => [key, ":*"].concat(),
-    };
-    seen.iter().map(text).collect()
+    seen
 }
 
-/// Lines of cells in columns; those of `right` stand at the right.
-fn align(lines: &[Vec<String>], right: std::ops::Range<usize>, out: &mut String) {
-    const GAP: usize = 2;
-    let columns = lines.first().map_or(0, Vec::len);
-    let length = |line: &Vec<String>, column: usize| line.get(column).map_or(0, |cell| cell.chars().count());
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| lines.iter().map(|line| length(line, column)).max().unwrap_or_default())
-        .collect();
-    for line in lines {
-        let mut text = String::new();
-        for (column, cell) in line.iter().enumerate() {
-            let room = widths.get(column).map_or(0, |width| width - length(line, column));
-            let (before, after) = if right.contains(&column) { (room, GAP) } else { (0, room + GAP) };
-            text.extend(std::iter::repeat_n(' ', before));
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', after));
+/// Puts numbers in a text: `#` is the next one as a whole number, `~` as bytes with a unit that a person reads.
+fn fill(text: &str, numbers: &[f64], out: &mut String) {
+    let mut numbers = numbers.iter().copied();
+    for c in text.chars() {
+        match c {
+            '#' => push_whole(numbers.next().unwrap_or_default(), out),
+            '~' => push_scaled(numbers.next().unwrap_or_default(), out),
+            _ => out.push(c),
         }
-        out.push_str(text.trim_end());
+    }
+}
+
+/// A name from anywhere as a part of a line: what would break the line or the terminal becomes a question mark.
+fn push_cell(text: &str, out: &mut String) {
+    out.extend(text.chars().map(|c| if c.is_control() { '?' } else { c }));
+}
+
+/// Lines of cells, which tabs divide, in columns; those of `right` stand at the right.
+fn align(lines: &str, right: std::ops::Range<usize>, out: &mut String) {
+    const COLUMNS_MAX: usize = 7;
+    const GAP: usize = 2;
+    let mut widths = [0; COLUMNS_MAX];
+    for line in lines.lines() {
+        for (cell, width) in line.split('\t').zip(&mut widths) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for line in lines.lines() {
+        for (column, (cell, width)) in line.split('\t').zip(widths).enumerate() {
+            let room = width - cell.chars().count();
+            let is_right = right.contains(&column);
+            pad(if is_right { room } else { 0 }, out);
+            out.push_str(cell);
+            pad(if is_right { GAP } else { room + GAP }, out);
+        }
+        out.truncate(out.trim_end_matches(' ').len());
         out.push('\n');
     }
 }
 
-/// The nearest integer.
-pub(super) fn whole(value: f64) -> String {
-    (value.round() as i64).to_string()
+fn pad(count: usize, out: &mut String) {
+    for _ in 0..count {
+        out.push(' ');
+    }
 }
 
-/// Bytes with a unit that a person reads.
-fn scaled(bytes: f64) -> String {
-    let (value, unit) = match bytes {
-        ..1e3 => return whole(bytes) + " B",
-        ..1e6 => (bytes / 1e3, " kB"),
-        _ => (bytes / 1e6, " MB"),
+/// The nearest integer.
+pub(super) fn push_whole(value: f64, out: &mut String) {
+    // Writing into a string cannot fail.
+    let _ = write!(out, "{}", value.round() as i64);
+}
+
+fn push_scaled(bytes: f64, out: &mut String) {
+    let (unit_bytes, unit) = match bytes {
+        ..1e3 => {
+            push_whole(bytes, out);
+            return out.push_str(" B");
+        }
+        ..1e6 => (1e3, " kB"),
+        _ => (1e6, " MB"),
     };
-    let tenths = (value * 10.0).round() as i64;
-    let (point, fraction) = (".", (tenths % 10).to_string());
-    [&(tenths / 10).to_string(), point, &fraction, unit].concat()
+    let tenths = (bytes / unit_bytes * 10.0).round();
+    push_whole((tenths / 10.0).floor(), out);
+    out.push('.');
+    push_whole(tenths % 10.0, out);
+    out.push_str(unit);
 }

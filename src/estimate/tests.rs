@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::day::{Day, a_day};
+use super::day::{Case, Day};
 use super::table::Estimate;
 use super::*;
 use crate::agent::Settings;
@@ -43,7 +43,7 @@ fn load(value: f64) -> Gauge {
 }
 
 fn plan(settings: &Settings) -> Plan {
-    let mut plan = Plan::new(["host"].into_iter());
+    let mut plan = Plan::new(&["host"]);
     plan.add_readings(plugin("host").unwrap(), vec![load(0.25)], settings);
     plan.add_readings(plugin("host").unwrap(), vec![load(0.5)], settings);
     plan.add_own(settings, &|_| true);
@@ -51,7 +51,7 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 fn day(plan: &Plan, settings: &Settings) -> Day {
-    a_day(&plan.flows.iter().collect::<Vec<_>>(), settings, NOW_S)
+    Case::new(plan, settings, NOW_S).day()
 }
 
 fn near(a: f64, b: f64, share: f64) -> bool {
@@ -88,7 +88,7 @@ fn what_is_read_once_an_hour_counts_once_an_hour() {
         build: |_| unreachable!(),
     };
     let settings = settings(10, 30, 60);
-    let mut plan = Plan::new(["board"].into_iter());
+    let mut plan = Plan::new(&["board"]);
     let wear = Gauge { name: "wear", tags: Tags::none(), value: Number::Int(1) };
     plan.add_readings(&BOARD, vec![wear], &settings);
     assert!(near(day(&plan, &settings).points, 24.0, 0.001));
@@ -109,7 +109,7 @@ fn intervals_that_never_meet_are_followed_for_a_while() {
 fn of_many_series_some_stand_for_all() {
     let settings = settings(10, 10, 60);
     let count = RECORDS_MAX * 2;
-    let mut all = Plan::new(["host"].into_iter());
+    let mut all = Plan::new(&["host"]);
     for n in 0..count {
         let tags = Tags::from_strings(&[format!("n:{n}")]);
         all.add("host", Series::gauge("a", tags, Number::Int(n as i128), 0.0), Pace::Capture, None);
@@ -153,7 +153,7 @@ fn rules_drop_and_rename_readings_and_drops_are_told() {
     let wrapper = (WRAPPERS[0].build)(&HistogramOptions::default());
     settings.wrapper = Rc::new(Ruled::new(wrapper, Rc::new(Rules::new(vec![drops, renames]))));
     let host = plugin("host").unwrap();
-    let mut plan = Plan::new(["host"].into_iter());
+    let mut plan = Plan::new(&["host"]);
     let memory = Gauge { name: "Chouette.host.memory.used", tags: Tags::none(), value: Number::Int(7) };
     plan.add_readings(host, vec![load(1.0), memory], &settings);
     plan.note_absent(host, &|doc| doc.group == "la" || doc.group == "ram", true, &settings);
@@ -166,7 +166,8 @@ fn rules_drop_and_rename_readings_and_drops_are_told() {
         [(telemetry::COLLECTOR_FAILED, Pace::Told), own.map(|name| (name, Pace::Delivery))[0]]
     );
     assert!(sent.contains(&(telemetry::DROPPED, Pace::Told)), "{sent:?}");
-    let absent: Vec<_> = plan.absent.iter().map(|absent| (absent.name.as_str(), absent.reason)).collect();
+    let absent: Vec<_> =
+        plan.absent.iter().map(|absent| (absent.series.name.as_str(), absent.note)).collect();
     assert_eq!(
         absent,
         [("Chouette.host.la", "dropped by METRICS_RULES"), ("ram.available", "could not be read, see below")]
@@ -181,7 +182,7 @@ fn every_metric_of_the_agents_own_is_known() {
     let names: Vec<_> = names.collect();
     assert!(names.len() >= 12, "{names:?}");
     for name in names {
-        assert!(OWN.iter().any(|own| own.0 == name), "{name}");
+        assert!(OWN.iter().any(|own| own.doc.name == name), "{name}");
     }
     let silent = Settings { send_self_metrics: false, ..settings(10, 30, 60) };
     let plan = plan(&silent);

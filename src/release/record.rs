@@ -2,8 +2,9 @@
 //! `{"metric": "a.b", "tags": ["k:v"], "points": [[1600000000.5, 1]], "type": "count", "interval": 10}`.
 //!
 //! Nearly all records look exactly like that, with white space as Python writes it or without, and are read in one
-//! pass that builds nothing. Whatever is written otherwise is read by the rules of JSON: [`read_any`].
+//! pass that builds nothing. Whatever is written otherwise is read by the rules of JSON: [`read_fields`].
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use super::batch::RecordError;
@@ -11,7 +12,7 @@ use super::merging::Point;
 use super::words::is_ascii;
 use crate::metric::json::{self, JsonError, Reader, plain_len};
 use crate::metric::number::EXACT_POWERS_OF_TEN;
-use crate::metric::{Number, SeriesKind, Tags};
+use crate::metric::{self, Number, Series, SeriesKind, Tags};
 
 /// Where the parts of a record go: what it says is appended.
 #[derive(Debug, Default)]
@@ -315,8 +316,40 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// Fields a record has not to have are passed over; of a field that stands twice the last one counts.
+/// What stands in a record.
+struct Fields<'a> {
+    name: Cow<'a, str>,
+    tags: Tags,
+    kind: SeriesKind,
+    interval_s: Option<NonZeroU32>,
+    /// Seconds and values, at least one.
+    points: Vec<(f64, Number)>,
+}
+
 fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
+    let Fields { name, tags, kind, interval_s, points } = read_fields(text)?;
+    let start = parts.identity.len();
+    json::write_string(&name, &mut parts.identity);
+    // Only the closing quote is wanted.
+    parts.identity.remove(start);
+    let name_bytes = (parts.identity.len() - start) as u32;
+    parts.identity.extend_from_slice(tags.as_str().as_bytes());
+    for (timestamp_s, value) in points {
+        parts.push_value(timestamp_s, |out| value.write_json(out)).ok_or(RecordError::MalformedSeries)?;
+    }
+    Ok(Rest { name_bytes, kind, interval_s })
+}
+
+/// A record as a series with its first point; none where it cannot be read.
+pub fn first_of(raw: &[u8]) -> Option<Series> {
+    let Fields { name, tags, kind, interval_s, points } = read_fields(std::str::from_utf8(raw).ok()?).ok()?;
+    let &(timestamp, value) = points.first()?;
+    let point = metric::Point { timestamp, value };
+    Some(Series { name: name.into_owned(), kind, tags, interval_s: interval_s.map(NonZeroU32::get), point })
+}
+
+/// Fields a record has not to have are passed over; of a field that stands twice the last one counts.
+fn read_fields(text: &str) -> Result<Fields<'_>, RecordError> {
     let (mut name, mut tags, mut kind, mut interval_s) = (None, Tags::none(), None, None);
     let mut points = Vec::new();
     let mut reader = Reader::new(text);
@@ -334,19 +367,12 @@ fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
         }
     }
     reader.end()?;
-    let (Some(name), false) = (name, points.is_empty()) else {
-        return Err(RecordError::MalformedSeries);
-    };
-    let start = parts.identity.len();
-    json::write_string(&name, &mut parts.identity);
-    // Only the closing quote is wanted.
-    parts.identity.remove(start);
-    let name_bytes = (parts.identity.len() - start) as u32;
-    parts.identity.extend_from_slice(tags.as_str().as_bytes());
-    for (timestamp_s, value) in points {
-        parts.push_value(timestamp_s, |out| value.write_json(out)).ok_or(RecordError::MalformedSeries)?;
+    match name {
+        Some(name) if !points.is_empty() => {
+            Ok(Fields { name, tags, kind: kind.unwrap_or(SeriesKind::Gauge), interval_s, points })
+        }
+        _ => Err(RecordError::MalformedSeries),
     }
-    Ok(Rest { name_bytes, kind: kind.unwrap_or(SeriesKind::Gauge), interval_s })
 }
 
 fn whole_seconds(seconds: f64) -> Option<NonZeroU32> {

@@ -84,27 +84,31 @@ impl PluginReader {
     ///
     /// # Errors
     /// The kernel refuses a poll.
+    #[inline(never)]
     pub fn new(
         collectors: Vec<Box<dyn Collector>>,
         servers: Vec<Option<Server>>,
         files: HostRoot,
         redis: Option<RedisLink>,
     ) -> io::Result<PluginReader> {
-        let slot = |collector| Slot {
-            collector,
-            open: 0,
-            awaits_program: false,
-            gauges: Vec::new(),
-            problem: None,
-            ended_at: None,
-        };
+        let mut slots = Vec::new();
+        for collector in collectors {
+            slots.push(Slot {
+                collector,
+                open: 0,
+                awaits_program: false,
+                gauges: Vec::new(),
+                problem: None,
+                ended_at: None,
+            });
+        }
         let known = match redis {
             Some(_) => Known::Nothing,
             None => Known::Down("it is not used".to_owned()),
         };
         Ok(PluginReader {
             poll: Poll::new()?,
-            slots: collectors.into_iter().map(slot).collect(),
+            slots,
             files,
             plugins: PluginIo::new(servers, tokens::PLUGINS),
             redis,
@@ -121,12 +125,13 @@ impl PluginReader {
     ///
     /// # Errors
     /// The poll itself fails.
+    #[inline(never)]
     pub fn read(&mut self, within: Duration) -> io::Result<Vec<PluginReading>> {
         let began = clock::now().mono;
         for index in 0..self.slots.len() {
             if let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.open == 0) {
                 slot.ended_at = None;
-                self.go_on(index, |collector, reading| collector.begin(reading));
+                self.go_on(index, None);
             }
         }
         self.run(began + within, &|reader| reader.slots.iter().all(|slot| slot.ended_at.is_some()))?;
@@ -184,8 +189,10 @@ impl PluginReader {
             let wait = match self.plugins.has_more() || redis.is_some_and(RedisLink::has_more) {
                 true => Duration::ZERO,
                 false => {
-                    let deadlines = [self.plugins.deadline(), redis.and_then(|redis| redis.deadline())];
-                    let next = deadlines.into_iter().flatten().fold(ends, Instant::min);
+                    let mut next = self.plugins.deadline().map_or(ends, |at| at.min(ends));
+                    if let Some(at) = redis.and_then(|redis| redis.deadline()) {
+                        next = next.min(at);
+                    }
                     next.saturating_duration_since(now)
                 }
             };
@@ -230,8 +237,10 @@ impl PluginReader {
                 }
                 LinkEvent::Down(reason) => {
                     self.known = Known::Down(reason);
-                    let held = std::mem::take(&mut self.held).into_iter().map(|(asker, _)| asker);
-                    for asker in std::mem::take(&mut self.asked).into_iter().chain(held) {
+                    while let Some(asker) = self.asked.pop_front() {
+                        self.refuse(asker);
+                    }
+                    for (asker, _) in std::mem::take(&mut self.held) {
                         self.refuse(asker);
                     }
                 }
@@ -280,26 +289,29 @@ impl PluginReader {
         if let (Some(slot), Reply::Http(_) | Reply::Redis(_)) = (self.slots.get_mut(index), &reply) {
             slot.open = slot.open.saturating_sub(1);
         }
-        self.go_on(index, |collector, reading| collector.reply(ticket, reply, reading));
+        self.go_on(index, Some((ticket, reply)));
     }
 
-    /// Lets a collector go on, and takes what it has read, asks and could not read.
-    fn go_on(
-        &mut self,
-        index: usize,
-        go_on: impl FnOnce(&mut dyn Collector, &mut Reading<'_>) -> Result<(), CollectError>,
-    ) {
+    /// Lets a collector begin, or go on with a reply, and takes what it has read, asks and could not read.
+    fn go_on(&mut self, index: usize, reply: Option<(u32, Reply)>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let mut reading = Reading::new(&self.files);
-        if let Err(error) = go_on(&mut *slot.collector, &mut reading) {
+        let result = match reply {
+            Some((ticket, reply)) => slot.collector.reply(ticket, reply, &mut reading),
+            None => slot.collector.begin(&mut reading),
+        };
+        if let Err(error) = result {
             slot.problem.get_or_insert_default().absorb(error);
         }
         let Reading { gauges, questions, .. } = reading;
         slot.gauges.extend(gauges);
-        let is_counted =
-            |(_, question): &&(u32, Question)| matches!(question, Question::Http { .. } | Question::Redis(_));
-        slot.open += questions.iter().filter(is_counted).count();
-        slot.awaits_program |= questions.iter().any(|(_, question)| matches!(question, Question::Run(_)));
+        for (_, question) in &questions {
+            match question {
+                Question::Http { .. } | Question::Redis(_) => slot.open += 1,
+                Question::Run(_) => slot.awaits_program = true,
+                _ => {}
+            }
+        }
         slot.settle();
         for (ticket, question) in questions {
             match question {

@@ -17,9 +17,7 @@
 //! Format: <https://docs.kernel.org/admin-guide/cgroup-v2.html>
 
 use super::probe::Probe;
-use crate::collect::host::format::{FormatError, number};
 use crate::limits::board::{CONTAINERS_MAX, DEPTH_MAX, GROUPS_MAX};
-use crate::metric::SortedSet;
 
 /// Memory in use, caches of files too, bytes.
 pub const MEMORY: &str = "Chouette.board.container.memory.usage";
@@ -36,7 +34,7 @@ pub(super) fn containers(probe: &mut Probe<'_>) {
     if probe.text(CONTROLLERS).is_none() {
         return;
     }
-    let mut seen: SortedSet<String> = SortedSet::new();
+    let mut seen: Vec<String> = Vec::new();
     let mut open = vec![(ROOT.to_owned(), 0)];
     let mut groups = 0;
     while let Some((directory, depth)) = open.pop() {
@@ -44,17 +42,19 @@ pub(super) fn containers(probe: &mut Probe<'_>) {
             return probe.too_many(ROOT, "groups", GROUPS_MAX);
         }
         groups += 1;
-        for name in probe.list(&directory) {
-            let path = || [&directory, "/", name.as_str()].concat();
-            if let Some(id) = container(&name) {
+        for name in &probe.list(&directory) {
+            let path = [&directory, "/", name].concat();
+            if let Some(id) = container(name) {
                 if seen.len() == CONTAINERS_MAX {
                     return probe.too_many(ROOT, "containers", CONTAINERS_MAX);
                 }
-                if seen.insert(id.to_owned()) {
-                    read(probe, &path(), id);
+                let tag = ["container:", id].concat();
+                if !seen.contains(&tag) {
+                    read(probe, &path, &tag);
+                    seen.push(tag);
                 }
-            } else if depth < DEPTH_MAX && may_hold_containers(&name) {
-                open.push((path(), depth + 1));
+            } else if depth < DEPTH_MAX && may_hold_containers(name) {
+                open.push((path, depth + 1));
             }
         }
     }
@@ -73,20 +73,14 @@ fn may_hold_containers(group: &str) -> bool {
     !group.contains('.') || group.ends_with(".slice") || group.starts_with("user@")
 }
 
-fn read(probe: &mut Probe<'_>, group: &str, id: &str) {
-    let tag = Some(("container:", id));
-    if let Some(bytes) = probe.whole(&[group, "/memory.current"].concat(), 0..=i64::MAX) {
-        probe.push_whole(MEMORY, tag, bytes.into());
+fn read(probe: &mut Probe<'_>, group: &str, tag: &str) {
+    if let Some(bytes) = probe.whole(&[group, "/memory.current"].concat(), 0, i64::MAX as u64) {
+        probe.push_whole(MEMORY, &[tag], bytes);
     }
-    let path = [group, "/cpu.stat"].concat();
-    if let Some(stat) = probe.text(&path)
-        && let Some(usec) = probe.error.keep(&path, usage_usec(&stat))
-    {
-        probe.push_whole(CPU, tag, usec.into());
+    if let Some(stat) = probe.text(&[group, "/cpu.stat"].concat()) {
+        let usage = stat.lines().find_map(|line| line.strip_prefix("usage_usec "));
+        if let Some(usec) = probe.number("usage_usec", usage.map(str::trim), 0, u64::MAX) {
+            probe.push_whole(CPU, &[tag], usec);
+        }
     }
-}
-
-fn usage_usec(stat: &str) -> Result<u64, FormatError> {
-    let usage = stat.lines().find_map(|line| line.strip_prefix("usage_usec "));
-    number("usage_usec", usage.map(str::trim))
 }

@@ -18,10 +18,7 @@
 //!
 //! Formats: <https://docs.kernel.org/block/stat.html>, <https://docs.kernel.org/driver-api/mmc/mmc-dev-attrs.html>
 
-use super::probe::{Probe, join, label};
-use crate::collect::Gauge;
-use crate::collect::host::format::{FormatError, number};
-use crate::metric::{Number, Tags};
+use super::probe::{Probe, label};
 
 /// Bytes read since the board started.
 pub const READ: &str = "Chouette.board.disk.bytes.read";
@@ -38,69 +35,46 @@ const SECTOR_BYTES: i128 = 512;
 const LIFE_TIME_MAX: u32 = 11;
 const PRE_EOL_MAX: u32 = 3;
 
-/// The disks whose names begin so.
-fn disks(probe: &mut Probe<'_>, prefix: &str) -> Vec<String> {
-    let mut disks = probe.entries(BLOCK, prefix);
-    let is_area = |name: &str| name.starts_with("mmcblk") && name.contains("boot");
-    disks.retain(|name| !is_area(name) && !name.starts_with("sr"));
-    disks
-}
-
 pub(super) fn traffic(probe: &mut Probe<'_>) {
-    for disk in disks(probe, "") {
-        if probe.text(&join(BLOCK, &disk, "device/uevent")).is_none() {
-            continue;
-        }
-        let path = join(BLOCK, &disk, "stat");
-        let Some(text) = probe.text(&path) else {
-            continue;
-        };
-        if let Some((read, written)) = probe.error.keep(&path, sectors(&text)) {
-            let tag = label(&disk, "");
-            for (name, sectors) in [(READ, read), (WRITTEN, written)] {
-                probe.push_whole(name, Some(("disk:", &tag)), i128::from(sectors) * SECTOR_BYTES);
+    probe.each(BLOCK, "", &mut |probe, disk| {
+        if !is_left_out(disk)
+            && probe.text("device/uevent").is_some()
+            && let Some(text) = probe.text("stat")
+        {
+            let mut columns = text.split_ascii_whitespace();
+            if let Some(read) = probe.number("sectors read", columns.nth(2), 0, u64::MAX)
+                && let Some(written) = probe.number("sectors written", columns.nth(3), 0, u64::MAX)
+            {
+                let tag = label("disk:", disk, "");
+                probe.push_whole(READ, &[&tag], read * SECTOR_BYTES);
+                probe.push_whole(WRITTEN, &[&tag], written * SECTOR_BYTES);
             }
         }
-    }
+        true
+    });
 }
 
-/// Sectors read and written.
-fn sectors(stat: &str) -> Result<(u64, u64), FormatError> {
-    let mut columns = stat.split_ascii_whitespace();
-    let read = number("sectors read", columns.nth(2))?;
-    Ok((read, number("sectors written", columns.nth(3))?))
+fn is_left_out(disk: &str) -> bool {
+    disk.starts_with("sr") || disk.starts_with("mmcblk") && disk.contains("boot")
 }
 
 pub(super) fn wear(probe: &mut Probe<'_>) {
-    for disk in disks(probe, "mmcblk") {
-        let (name, device) = (label(&disk, ""), join(BLOCK, &disk, "device"));
-        let levels = levels(probe, &[&device, "/life_time"].concat(), 2, LIFE_TIME_MAX);
-        for (level, memory) in levels.into_iter().zip(["memory:a", "memory:b"]) {
-            if level > 0 {
-                let tags = Tags::from_strings(&[&["disk:", &name].concat(), memory]);
-                probe.out.push(Gauge { name: WEAR, tags, value: Number::Int(i128::from(level) * 10) });
+    probe.each(BLOCK, "mmcblk", &mut |probe, disk| {
+        if is_left_out(disk) {
+            return true;
+        }
+        let tag = label("disk:", disk, "");
+        let levels = probe.hexadecimal("device/life_time", 2, LIFE_TIME_MAX);
+        for (level, memory) in levels.iter().zip(["memory:a", "memory:b"]) {
+            if *level > 0 {
+                probe.push_whole(WEAR, &[&tag, memory], i128::from(*level) * 10);
             }
         }
-        for level in self::levels(probe, &[&device, "/pre_eol_info"].concat(), 1, PRE_EOL_MAX) {
-            if level > 0 {
-                probe.push_whole(PRE_EOL, Some(("disk:", &name)), level.into());
+        for level in &probe.hexadecimal("device/pre_eol_info", 1, PRE_EOL_MAX) {
+            if *level > 0 {
+                probe.push_whole(PRE_EOL, &[&tag], (*level).into());
             }
         }
-    }
-}
-
-/// So many hexadecimal numbers, or none.
-fn levels(probe: &mut Probe<'_>, path: &str, count: usize, max: u32) -> Vec<u32> {
-    let Some(text) = probe.text(path) else {
-        return Vec::new();
-    };
-    let level =
-        |word: &str| u32::from_str_radix(word.trim_start_matches("0x"), 16).ok().filter(|n| *n <= max);
-    match text.split_ascii_whitespace().map(level).collect::<Option<Vec<u32>>>() {
-        Some(levels) if levels.len() == count => levels,
-        _ => {
-            probe.error.add(path, FormatError::bad_number("what is there", &text));
-            Vec::new()
-        }
-    }
+        true
+    });
 }

@@ -46,12 +46,11 @@ pub const CLOCK_ERROR: &str = "Chouette.board.clock.error";
 
 /// The error at which the kernel takes its clock for wrong, µs.
 const CLOCK_ERROR_US_MAX: u64 = 16_000_000;
-const NO_LEVEL: i64 = -256;
+const NO_LEVEL: i128 = -256;
 
 pub(super) fn pressure(probe: &mut Probe<'_>) {
-    for resource in ["cpu", "io", "memory"] {
-        let path = ["proc/pressure/", resource].concat();
-        let Some(text) = probe.text(&path) else {
+    for (resource, tag) in [("cpu", "resource:cpu"), ("io", "resource:io"), ("memory", "resource:memory")] {
+        let Some(text) = probe.text(&["proc/pressure/", resource].concat()) else {
             continue;
         };
         for (kind, name) in [("some", SOME), ("full", FULL)] {
@@ -59,8 +58,8 @@ pub(super) fn pressure(probe: &mut Probe<'_>) {
             if (resource, kind) == ("cpu", "full") {
                 continue;
             }
-            if let Some(share) = probe.error.keep(&path, share(&text, kind)) {
-                probe.push(name, Some(("resource:", resource)), Number::Float(share));
+            if let Some(share) = probe.keep(share(&text, kind)) {
+                probe.push(name, &[tag], Number::Float(share));
             }
         }
     }
@@ -76,7 +75,7 @@ fn share(text: &str, kind: &'static str) -> Result<f64, FormatError> {
 
 pub(super) fn wifi(probe: &mut Probe<'_>) {
     let (path, text) = read_of_board(probe.files, "net/wireless");
-    let Some(text) = probe.present(&path, text) else {
+    let Some(text) = probe.text_of(path.clone(), text) else {
         return;
     };
     for (i, (name, columns)) in text.lines().filter_map(|line| line.rsplit_once(':')).enumerate() {
@@ -84,53 +83,50 @@ pub(super) fn wifi(probe: &mut Probe<'_>) {
             probe.too_many(&path, "interfaces", ENTRIES_MAX);
             break;
         }
-        let name = label(name.trim(), "?");
-        if let Some((quality, level)) = probe.error.keep(&path, link(columns)) {
-            let tag = Some(("iface:", name.as_str()));
+        // A dot follows what was measured since the last look.
+        let mut words = columns.split_ascii_whitespace().map(|word| word.trim_end_matches('.'));
+        if let Some(quality) = probe.number("link", words.nth(1), 0, u64::MAX)
+            && let Some(level) = probe.number("level", words.next(), i64::MIN, i64::MAX as u64)
+        {
+            let tag = label("iface:", name.trim(), "?");
             if level < 0 && level > NO_LEVEL {
-                probe.push_whole(SIGNAL, tag, level.into());
+                probe.push_whole(SIGNAL, &[&tag], level);
             }
-            probe.push_whole(QUALITY, tag, quality.into());
+            probe.push_whole(QUALITY, &[&tag], quality);
         }
     }
 }
 
-/// Quality and level.
-fn link(columns: &str) -> Result<(u64, i64), FormatError> {
-    // A dot follows what was measured since the last look.
-    let mut words = columns.split_ascii_whitespace().map(|word| word.trim_end_matches('.'));
-    Ok((number("link", words.nth(1))?, number("level", words.next())?))
-}
-
 pub(super) fn uptime(probe: &mut Probe<'_>) {
-    const PATH: &str = "proc/uptime";
-    if let Some(text) = probe.text(PATH) {
-        let seconds: Result<u64, _> = number("uptime", text.split(['.', ' ']).next());
-        if let Some(seconds) = probe.error.keep(PATH, seconds) {
-            probe.push_whole(UPTIME, None, seconds.into());
-        }
+    if let Some(text) = probe.text("proc/uptime")
+        && let Some(seconds) = probe.number("uptime", text.split(['.', ' ']).next(), 0, u64::MAX)
+    {
+        probe.push_whole(UPTIME, &[], seconds);
     }
 }
 
 pub(super) fn tasks(probe: &mut Probe<'_>) {
-    const PATH: &str = "proc/loadavg";
-    if let Some(text) = probe.text(PATH) {
+    if let Some(text) = probe.text("proc/loadavg") {
         let column = text.split_ascii_whitespace().nth(3).and_then(|word| word.split('/').nth(1));
-        if let Some(tasks) = probe.error.keep(PATH, number::<u64>("number of tasks", column)) {
-            probe.push_whole(TASKS, None, tasks.into());
+        if let Some(tasks) = probe.number("number of tasks", column, 0, u64::MAX) {
+            probe.push_whole(TASKS, &[], tasks);
         }
     }
 }
 
-pub(super) fn clock(probe: &mut Probe<'_>, wants_error: bool) {
-    let error_us = probe.files.clock_error_us();
-    let Some(error_us) = probe.present("adjtimex", error_us) else {
-        return;
-    };
-    let is_synchronised = error_us < CLOCK_ERROR_US_MAX;
-    if !wants_error {
-        probe.push_whole(SYNCHRONISED, None, is_synchronised.into());
-    } else if is_synchronised {
-        probe.push(CLOCK_ERROR, None, Number::Float(error_us as f64 / 1e6));
+pub(super) fn clock(probe: &mut Probe<'_>) {
+    if let Some(error_us) = clock_error_us(probe) {
+        probe.push_whole(SYNCHRONISED, &[], (error_us < CLOCK_ERROR_US_MAX).into());
     }
+}
+
+pub(super) fn clock_error(probe: &mut Probe<'_>) {
+    if let Some(error_us) = clock_error_us(probe).filter(|error_us| *error_us < CLOCK_ERROR_US_MAX) {
+        probe.push(CLOCK_ERROR, &[], Number::Float(error_us as f64 / 1e6));
+    }
+}
+
+fn clock_error_us(probe: &mut Probe<'_>) -> Option<u64> {
+    let error_us = probe.files.clock_error_us();
+    error_us.map_err(|reason| probe.failed("adjtimex", &reason)).ok()
 }

@@ -139,26 +139,30 @@ impl Collector for Board {
     }
 
     fn begin(&mut self, reading: &mut Reading<'_>) -> Result<(), CollectError> {
-        let mut probe =
-            Probe { files: reading.files, out: &mut reading.gauges, error: CollectError::default() };
+        let mut probe = Probe::new(reading.files, &mut reading.gauges);
         for (_, group) in Group::WORDS {
             if !self.groups.contains(&group) {
                 continue;
             }
-            match group {
-                Group::Temp => soc::temperatures(&mut probe),
-                Group::Throttled => soc::throttled(&mut probe),
-                Group::Clock => kernel::clock(&mut probe, false),
-                Group::Wear => self.wear(&mut probe),
-                Group::Uptime => kernel::uptime(&mut probe),
-                Group::Tasks => kernel::tasks(&mut probe),
-                Group::Frequency => soc::frequencies(&mut probe),
-                Group::Psi => kernel::pressure(&mut probe),
-                Group::Disk => disks::traffic(&mut probe),
-                Group::Wifi => kernel::wifi(&mut probe),
-                Group::ClockError => kernel::clock(&mut probe, true),
-                Group::Containers => containers::containers(&mut probe),
-            }
+            // One after the other through a pointer: inlined here, they would share one large frame.
+            let read: fn(&mut Probe<'_>) = match group {
+                Group::Wear => {
+                    self.wear(&mut probe);
+                    continue;
+                }
+                Group::Temp => soc::temperatures,
+                Group::Throttled => soc::throttled,
+                Group::Clock => kernel::clock,
+                Group::Uptime => kernel::uptime,
+                Group::Tasks => kernel::tasks,
+                Group::Frequency => soc::frequencies,
+                Group::Psi => kernel::pressure,
+                Group::Disk => disks::traffic,
+                Group::Wifi => kernel::wifi,
+                Group::ClockError => kernel::clock_error,
+                Group::Containers => containers::containers,
+            };
+            read(&mut probe);
         }
         probe.error.into_result()
     }

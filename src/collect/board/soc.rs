@@ -22,8 +22,7 @@
 //! <https://www.raspberrypi.com/documentation/computers/os.html#get_throttled>,
 //! <https://docs.kernel.org/admin-guide/pm/cpufreq.html>
 
-use super::probe::{Probe, join, label};
-use crate::collect::host::format::FormatError;
+use super::probe::{Probe, WHOLE, label};
 use crate::collect::tegrastats::{line::Named, value::is_measured};
 use crate::limits::tegrastats::ITEMS_MAX;
 use crate::metric::Number;
@@ -48,80 +47,68 @@ const CPUFREQ: &str = "sys/devices/system/cpu/cpufreq";
 /// No temperature is further from zero than this, in thousandths of a degree.
 const MILLI_CELSIUS_MAX: i64 = 1_000_000;
 /// What zones say that are switched off, and all that is colder.
-const MILLI_CELSIUS_OFF: i64 = -256_000;
-const KILOHERTZ_MAX: i64 = 100_000_000;
+const MILLI_CELSIUS_OFF: i128 = -256_000;
+const KILOHERTZ_MAX: u64 = 100_000_000;
 
 pub(super) fn temperatures(probe: &mut Probe<'_>) {
     let mut zones = Named::default();
-    for entry in probe.entries(THERMAL, "thermal_zone") {
-        let range = -MILLI_CELSIUS_MAX..=MILLI_CELSIUS_MAX;
-        let Some(milli) = probe.whole(&join(THERMAL, &entry, "temp"), range) else {
-            continue;
+    probe.each(THERMAL, "thermal_zone", &mut |probe, entry| {
+        let Some(milli) = probe.whole("temp", -MILLI_CELSIUS_MAX, MILLI_CELSIUS_MAX as u64) else {
+            return true;
         };
-        let kind = probe.text(&join(THERMAL, &entry, "type")).unwrap_or_default();
-        let name = label(&kind, &entry);
+        let kind = probe.text("type").unwrap_or_default();
+        let name = label("", &kind, entry);
         let sensor = name.split(['-', '_']).next().unwrap_or_default();
         let celsius = Number::Float(milli as f64 / 1000.0);
-        if milli > MILLI_CELSIUS_OFF && is_measured(sensor, celsius) && !zones.add(&name, celsius) {
-            probe.too_many(THERMAL, "zones", ITEMS_MAX);
-            break;
+        if milli <= MILLI_CELSIUS_OFF || !is_measured(sensor, celsius) || zones.add(&name, celsius) {
+            return true;
         }
-    }
-    for (name, celsius) in zones.items {
-        probe.push(TEMPERATURE, Some(("zone:", &name)), celsius);
+        probe.too_many(THERMAL, "zones", ITEMS_MAX);
+        false
+    });
+    for (name, celsius) in &zones.items {
+        probe.push(TEMPERATURE, &[&["zone:", name].concat()], *celsius);
     }
 }
 
 pub(super) fn throttled(probe: &mut Probe<'_>) {
-    let monitor = probe
-        .entries(HWMON, "hwmon")
-        .into_iter()
-        .find(|entry| probe.text(&join(HWMON, entry, "name")).as_deref() == Some("rpi_volt"));
-    let mut is_slowed = None;
-    match monitor {
-        Some(entry) => {
-            if let Some(alarm) = probe.whole(&join(HWMON, &entry, "in0_lcrit_alarm"), 0..=1) {
-                probe.push_whole(UNDER_VOLTAGE, None, alarm.into());
-            }
+    let (mut has_monitor, mut is_slowed) = (false, None);
+    probe.each(HWMON, "hwmon", &mut |probe, _| {
+        has_monitor = probe.text("name").as_deref() == Some("rpi_volt");
+        if has_monitor && let Some(alarm) = probe.whole("in0_lcrit_alarm", 0, 1) {
+            probe.push_whole(UNDER_VOLTAGE, &[], alarm);
         }
-        None => {
-            if let Some(bits) = firmware_bits(probe) {
-                for (bit, name) in [(0, UNDER_VOLTAGE), (1, CAPPED), (3, TEMPERATURE_LIMIT)] {
-                    probe.push_whole(name, None, (bits >> bit & 1).into());
-                }
-                is_slowed = Some(bits & 1 << 2 != 0);
-            }
+        !has_monitor
+    });
+    if !has_monitor && let Some(&bits) = probe.hexadecimal(GET_THROTTLED, 1, u32::MAX).first() {
+        for (bit, name) in [(0, UNDER_VOLTAGE), (1, CAPPED), (3, TEMPERATURE_LIMIT)] {
+            probe.push_whole(name, &[], (bits >> bit & 1).into());
         }
+        is_slowed = Some(bits & 1 << 2 != 0);
     }
-    for entry in probe.entries(THERMAL, "cooling_device") {
-        let kind = probe.text(&join(THERMAL, &entry, "type"));
-        if kind.is_some_and(|kind| kind.contains("cpufreq"))
-            && let Some(state) = probe.whole(&join(THERMAL, &entry, "cur_state"), 0..=i64::MAX)
+    probe.each(THERMAL, "cooling_device", &mut |probe, _| {
+        if probe.text("type").is_some_and(|kind| kind.contains("cpufreq"))
+            && let Some(state) = probe.whole("cur_state", 0, u64::MAX)
         {
             is_slowed = Some(is_slowed == Some(true) || state > 0);
         }
-    }
+        true
+    });
     if let Some(is_slowed) = is_slowed {
-        probe.push_whole(THROTTLED, None, is_slowed.into());
+        probe.push_whole(THROTTLED, &[], is_slowed.into());
     }
-}
-
-fn firmware_bits(probe: &mut Probe<'_>) -> Option<u32> {
-    let text = probe.text(GET_THROTTLED)?;
-    let bits = u32::from_str_radix(text.trim_start_matches("0x"), 16);
-    probe.error.keep(GET_THROTTLED, bits.map_err(|_| FormatError::bad_number("what is there", &text)))
 }
 
 pub(super) fn frequencies(probe: &mut Probe<'_>) {
-    for entry in probe.entries(CPUFREQ, "policy") {
-        let path = join(CPUFREQ, &entry, "scaling_cur_freq");
+    probe.each(CPUFREQ, "policy", &mut |probe, entry| {
+        let text = probe.text("scaling_cur_freq");
         // What the kernel writes while the processors of a policy are off.
-        if probe.files.read(&path).is_ok_and(|text| text.trim() == "<unknown>") {
-            continue;
+        if let Some(text) = text.filter(|text| text != "<unknown>")
+            && let Some(kilohertz) = probe.number(WHOLE, Some(&text), 0, KILOHERTZ_MAX)
+        {
+            let policy = label("policy:", entry.strip_prefix("policy").unwrap_or_default(), entry);
+            probe.push_whole(FREQUENCY, &[&policy], kilohertz * 1000);
         }
-        if let Some(kilohertz) = probe.whole(&path, 0..=KILOHERTZ_MAX) {
-            let policy = label(entry.strip_prefix("policy").unwrap_or_default(), &entry);
-            probe.push_whole(FREQUENCY, Some(("policy:", &policy)), i128::from(kilohertz) * 1000);
-        }
-    }
+        true
+    });
 }
