@@ -23,7 +23,6 @@
 
 use crate::limits::{MOUNT_POINT_BYTES_MAX, MOUNT_POINTS_TRIED_MAX};
 use crate::metric::{SortedMap, SortedSet};
-use std::collections::{HashMap, HashSet};
 
 /// Types that need no device but hold what they hold on this machine.
 const LOCAL: [&str; 11] = [
@@ -59,25 +58,20 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
     let kinds: Vec<Kind> = mounts.iter().map(|m| m.kind(block_types.as_ref())).collect();
 
-    let mut top = HashMap::new();
-    let mut remote = HashSet::new();
-    let mut automounters = HashSet::new();
-    for (mount, kind) in mounts.iter().zip(&kinds) {
-        top.insert(mount.point.as_str(), mount.device.as_str());
-        match kind {
-            Kind::Remote => remote.insert(mount.point.as_str()),
-            Kind::Automount => automounters.insert(mount.point.as_str()),
-            Kind::Device | Kind::Local => continue,
-        };
-    }
+    let places = places(&mounts, &kinds);
+    let place = |point: &str| {
+        let found = places.binary_search_by(|place| place.point.cmp(point)).ok()?;
+        places.get(found)
+    };
     let is_safe = |point: &str| {
-        !remote.contains(point) && !parents(point).any(|p| remote.contains(p) || automounters.contains(p))
+        !place(point).is_some_and(|place| place.is_remote)
+            && !parents(point).filter_map(place).any(|place| place.is_remote || place.is_automounter)
     };
 
     let mut devices = Devices::new();
     for (mount, kind) in mounts.iter().zip(&kinds) {
         let point = mount.point.as_str();
-        let is_covered = top.get(point) != Some(&mount.device.as_str());
+        let is_covered = place(point).is_none_or(|place| place.top != mount.device);
         if *kind == Kind::Device && !is_covered && is_safe(point) {
             let points = devices.entry(mount.device.clone());
             points.insert(Point { length: point.len(), path: point.to_owned() });
@@ -87,6 +81,37 @@ pub fn devices(mounts: &str, filesystems: Option<&str>) -> Devices {
         }
     }
     devices
+}
+
+/// What is mounted at one point.
+struct Place<'a> {
+    point: &'a str,
+    /// The device that is seen there: the one that was mounted last.
+    top: &'a str,
+    is_remote: bool,
+    is_automounter: bool,
+}
+
+/// All points, sorted.
+fn places<'a>(mounts: &'a [Mount<'_>], kinds: &[Kind]) -> Vec<Place<'a>> {
+    let place = |(mount, kind): (&'a Mount<'_>, &Kind)| Place {
+        point: &mount.point,
+        top: &mount.device,
+        is_remote: *kind == Kind::Remote,
+        is_automounter: *kind == Kind::Automount,
+    };
+    let mut places: Vec<Place<'_>> = mounts.iter().zip(kinds).map(place).collect();
+    places.sort_by(|a, b| a.point.cmp(b.point));
+    places.dedup_by(|later, kept| {
+        let is_same = later.point == kept.point;
+        if is_same {
+            kept.top = later.top;
+            kept.is_remote |= later.is_remote;
+            kept.is_automounter |= later.is_automounter;
+        }
+        is_same
+    });
+    places
 }
 
 struct Mount<'a> {
@@ -118,7 +143,7 @@ impl<'a> Mount<'a> {
         is_path.then_some(Mount { device, point, fs_type, is_read_only })
     }
 
-    fn kind(&self, block_types: Option<&HashSet<&str>>) -> Kind {
+    fn kind(&self, block_types: Option<&SortedSet<&str>>) -> Kind {
         let fs_type = self.fs_type;
         let needs_device = match block_types {
             Some(types) => types.contains(fs_type),
@@ -142,7 +167,7 @@ impl<'a> Mount<'a> {
 }
 
 /// The types of `/proc/filesystems` without `nodev`.
-fn block_types(filesystems: &str) -> HashSet<&str> {
+fn block_types(filesystems: &str) -> SortedSet<&str> {
     let types = filesystems.lines().map(str::trim);
     types.filter(|line| !line.contains(char::is_whitespace)).collect()
 }
