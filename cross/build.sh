@@ -73,7 +73,7 @@ build() {
     # Nothing unwinds and nothing prints a backtrace.
     rustflags+=' -Cforce-unwind-tables=no'
     # Of a derived Debug only the name is written: what a person is to read has words of its own.
-    rustflags+=' -Zfmt-debug=shallow'
+    rustflags+=' -Zfmt-debug=shallow -Zlocation-detail=none'
     # The musl that zig brings has 64 bits for the time on every target. The first is for the crate libc, the variable
     # below for the older one inside the standard library.
     rustflags+=' --cfg=libc_unstable_musl_v1_2'
