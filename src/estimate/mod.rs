@@ -165,12 +165,12 @@ impl Plan {
                 continue;
             }
             let gauge = Gauge { name: doc.name, tags: Tags::none(), value: Number::Int(0) };
-            let (name, note) = match ruled(gauge, settings) {
-                None => (doc.name.to_owned(), "dropped by METRICS_RULES"),
-                Some(series) if failed => (series.name, "could not be read, see below"),
-                Some(series) => (series.name, "nothing there"),
+            let (series, note) = match ruled(gauge, settings) {
+                None => (nothing(doc.name), "dropped by METRICS_RULES"),
+                Some(series) if failed => (series, "could not be read, see below"),
+                Some(series) => (series, "nothing there"),
             };
-            self.lack(plugin.name, name, SeriesKind::Gauge, doc, note);
+            self.lack(plugin.name, series, doc, note);
         }
         if failed {
             let tag = ["plugin:", plugin.name].concat();
@@ -190,7 +190,8 @@ impl Plan {
                 && has(name)
                 && !self.flows.iter().any(|flow| flow.series.name == name)
             {
-                self.lack(AGENT, name.to_owned(), own.kind, &own.doc, own.doc.group);
+                let series = Series { kind: own.kind, ..nothing(name) };
+                self.lack(AGENT, series, &own.doc, own.doc.group);
             }
         }
     }
@@ -244,18 +245,20 @@ impl Plan {
     fn lack(
         &mut self,
         source: &'static str,
-        name: String,
-        kind: SeriesKind,
+        mut series: Series,
         doc: &'static MetricDoc,
         note: &'static str,
     ) {
-        let latest = Number::Int(0);
         let tags: Vec<String> = doc.tags.iter().map(|key| [*key, ":*"].concat()).collect();
-        let mut series = Series::gauge(&name, Tags::from_strings(&tags), latest, 0.0);
-        series.kind = kind;
-        let (pace, unit, doc_name) = (Pace::Never, doc.unit, doc.name);
+        series.tags = Tags::from_strings(&tags);
+        let (latest, pace, unit, doc_name) = (Number::Int(0), Pace::Never, doc.unit, doc.name);
         self.absent.push(Flow { source, latest, series, pace, unit, note, doc_name });
     }
+}
+
+/// A series that has no value.
+fn nothing(name: &str) -> Series {
+    Series::gauge(name, Tags::none(), Number::Int(0), 0.0)
 }
 
 /// A reading as a series, unless a rule drops it.

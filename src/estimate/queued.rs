@@ -38,7 +38,8 @@ impl Plan {
     pub fn add_wrapped(&mut self, records: &Strings) {
         for record in records.iter() {
             if let Found::Value(record) = record
-                && let Some(series) = release::first_of(record)
+                && let Ok(text) = std::str::from_utf8(record)
+                && let Ok((series, _)) = release::read_series(text)
             {
                 let mut known = self.flows.iter().chain(&self.absent);
                 if !known.any(|flow| flow.source != APPLICATION && flow.series.name == series.name) {

@@ -26,5 +26,5 @@ pub use keys::KeyList;
 pub use logs::LogBatch;
 pub use outcome::{Outcome, outcome};
 pub use payload::{Payload, PayloadWriter};
-pub use record::first_of;
+pub use record::read_series;
 pub use series::SeriesBatch;

@@ -2,9 +2,8 @@
 //! `{"metric": "a.b", "tags": ["k:v"], "points": [[1600000000.5, 1]], "type": "count", "interval": 10}`.
 //!
 //! Nearly all records look exactly like that, with white space as Python writes it or without, and are read in one
-//! pass that builds nothing. Whatever is written otherwise is read by the rules of JSON: [`read_fields`].
+//! pass that builds nothing. Whatever is written otherwise is read by the rules of JSON: [`read_series`].
 
-use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use super::batch::RecordError;
@@ -12,7 +11,7 @@ use super::merging::Point;
 use super::words::is_ascii;
 use crate::metric::json::{self, JsonError, Reader, plain_len};
 use crate::metric::number::EXACT_POWERS_OF_TEN;
-use crate::metric::{self, Number, Series, SeriesKind, Tags};
+use crate::metric::{Number, Series, SeriesKind, Tags};
 
 /// Where the parts of a record go: what it says is appended.
 #[derive(Debug, Default)]
@@ -316,18 +315,8 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// What stands in a record.
-struct Fields<'a> {
-    name: Cow<'a, str>,
-    tags: Tags,
-    kind: SeriesKind,
-    interval_s: Option<NonZeroU32>,
-    /// Seconds and values, at least one.
-    points: Vec<(f64, Number)>,
-}
-
 fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
-    let Fields { name, tags, kind, interval_s, points } = read_fields(text)?;
+    let (Series { name, tags, kind, interval_s, .. }, points) = read_series(text)?;
     let start = parts.identity.len();
     json::write_string(&name, &mut parts.identity);
     // Only the closing quote is wanted.
@@ -337,19 +326,12 @@ fn read_any(text: &str, parts: &mut Parts) -> Result<Rest, RecordError> {
     for (timestamp_s, value) in points {
         parts.push_value(timestamp_s, |out| value.write_json(out)).ok_or(RecordError::MalformedSeries)?;
     }
-    Ok(Rest { name_bytes, kind, interval_s })
+    Ok(Rest { name_bytes, kind, interval_s: interval_s.and_then(NonZeroU32::new) })
 }
 
-/// A record as a series with its first point; none where it cannot be read.
-pub fn first_of(raw: &[u8]) -> Option<Series> {
-    let Fields { name, tags, kind, interval_s, points } = read_fields(std::str::from_utf8(raw).ok()?).ok()?;
-    let &(timestamp, value) = points.first()?;
-    let point = metric::Point { timestamp, value };
-    Some(Series { name: name.into_owned(), kind, tags, interval_s: interval_s.map(NonZeroU32::get), point })
-}
-
-/// Fields a record has not to have are passed over; of a field that stands twice the last one counts.
-fn read_fields(text: &str) -> Result<Fields<'_>, RecordError> {
+/// A record with its first point, and all points (seconds, value), at least one. Fields a record has not to have are
+/// passed over; of a field that stands twice the last one counts. Errors: [`RecordError`].
+pub fn read_series(text: &str) -> Result<(Series, Vec<(f64, Number)>), RecordError> {
     let (mut name, mut tags, mut kind, mut interval_s) = (None, Tags::none(), None, None);
     let mut points = Vec::new();
     let mut reader = Reader::new(text);
@@ -367,12 +349,13 @@ fn read_fields(text: &str) -> Result<Fields<'_>, RecordError> {
         }
     }
     reader.end()?;
-    match name {
-        Some(name) if !points.is_empty() => {
-            Ok(Fields { name, tags, kind: kind.unwrap_or(SeriesKind::Gauge), interval_s, points })
-        }
-        _ => Err(RecordError::MalformedSeries),
-    }
+    let (Some(name), Some(&(timestamp, value))) = (name, points.first()) else {
+        return Err(RecordError::MalformedSeries);
+    };
+    let mut series = Series::gauge(&name, tags, value, timestamp);
+    series.kind = kind.unwrap_or(SeriesKind::Gauge);
+    series.interval_s = interval_s.map(NonZeroU32::get);
+    Ok((series, points))
 }
 
 fn whole_seconds(seconds: f64) -> Option<NonZeroU32> {
