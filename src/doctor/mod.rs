@@ -180,12 +180,20 @@ pub fn json(checks: &[Check]) -> String {
 /// whoever was told them may repeat.
 pub fn foreign(text: &str, secrets: &[String]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "***");
+    for secret in secrets {
+        if !secret.is_empty() {
+            text = text.replace(secret.as_str(), "***");
+        }
     }
-    let is_long = text.chars().count() > FOREIGN_CHARS_MAX;
-    let shown = text.chars().take(FOREIGN_CHARS_MAX).map(|c| if c.is_control() { '?' } else { c });
-    shown.chain(is_long.then_some('…')).collect()
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == FOREIGN_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        shown.push(if c.is_control() { '?' } else { c });
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 use super::lease::LEASE;
 use super::reply::{first_score, ok, size_of};
 use super::{CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, Stream};
-use crate::protocol::redis::{Request, Value, cmd};
+use crate::protocol::redis::{Request, Value};
 
 /// What a queue holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Held {
     /// Keys or values, whatever is more.
     pub records: u64,
@@ -20,13 +20,10 @@ pub struct Held {
 /// Asks what a queue holds.
 pub fn look(queue: Queue) -> Request {
     let mut request = Request::new();
-    let ends = |rank: i32| {
-        let mut range = cmd("ZRANGE");
-        range.arg(queue.keys).arg(rank).arg(rank).arg("WITHSCORES");
-        range
-    };
-    request.push(cmd("ZCARD").arg(queue.keys)).push(cmd("HLEN").arg(queue.values));
-    request.push(&ends(0)).push(&ends(-1));
+    request.push_words(&["ZCARD", queue.keys]).push_words(&["HLEN", queue.values]);
+    for rank in ["0", "-1"] {
+        request.push_words(&["ZRANGE", queue.keys, rank, rank, "WITHSCORES"]);
+    }
     request
 }
 
@@ -46,7 +43,7 @@ pub fn held(replies: &[Value], queue: Queue) -> Result<Held, QueueError> {
 /// Asks who has the lease, and for how long.
 pub fn look_at_lease() -> Request {
     let mut request = Request::new();
-    request.push(cmd("GET").arg(LEASE)).push(cmd("PTTL").arg(LEASE));
+    request.push_words(&["GET", LEASE]).push_words(&["PTTL", LEASE]);
     request
 }
 
@@ -66,15 +63,16 @@ pub fn holder(replies: &[Value]) -> Result<Option<(String, i64)>, QueueError> {
     }
 }
 
-/// Every key there is.
-fn keys() -> impl Iterator<Item = &'static str> {
-    let queues = [RAW_METRICS, CLAIMED_METRICS].into_iter().chain(Stream::ALL.map(Stream::queue));
-    queues.flat_map(|queue| [queue.keys, queue.values]).chain([DELIVERED_METRICS, LEASE])
-}
-
-/// Each command of the agent that can stand in a transaction, once, and what it is given: `*` is all keys, `k` and `v`
-/// are the raw queue's, `c` is that of the claimed keys, `d` that of what was delivered, `l` the lease.
-const IN_TRANSACTION: &str = "\
+/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is all keys, `k` and `v` are
+/// the raw queue's, `c` is that of the claimed keys, `d` that of what was delivered, `l` the lease.
+///
+/// A transaction that nothing is in shows that there can be one; the others stand in a second one.
+const ASKED: &str = "\
+MULTI
+EXEC
+WATCH l
+UNWATCH
+MULTI
 EXISTS *
 UNLINK *
 ZCARD k
@@ -97,10 +95,11 @@ DEL l
 PTTL l
 PEXPIRE l 1
 EVAL return 0
+DISCARD
 ";
 
-/// The others.
-pub const AROUND: [&str; 5] = ["WATCH", "UNWATCH", "MULTI", "EXEC", "DISCARD"];
+/// How many of them come first, see [`rights`]; the last of these begins what is discarded.
+const FIRST: usize = 5;
 
 /// What is asked to learn whether the agent may do what it has to. Nothing of it takes effect: a server that refuses
 /// a command says so when it is queued, and no transaction is carried out that has something in it.
@@ -108,57 +107,67 @@ pub const AROUND: [&str; 5] = ["WATCH", "UNWATCH", "MULTI", "EXEC", "DISCARD"];
 /// The requests are sent one after the other, the second one only where [`has_begun`] says so of the reply to the
 /// first. They all have to go through the same connection.
 pub fn rights() -> [Request; 2] {
-    let (mut begins, mut queues) = (Request::new(), Request::new());
-    begins.push(cmd("WATCH").arg(LEASE)).push(&cmd("UNWATCH")).begin().commit().begin();
-    for line in IN_TRANSACTION.lines() {
-        let mut words = line.split(' ');
-        let mut command = cmd(words.next().unwrap_or_default());
-        for word in words {
+    let mut requests = [Request::new(), Request::new()];
+    let [begins, queues] = &mut requests;
+    let mut words = Vec::new();
+    for (at, line) in ASKED.lines().enumerate() {
+        words.clear();
+        for word in line.split(' ') {
             match word {
-                "*" => command.arg(keys().collect::<Vec<_>>()),
-                "k" => command.arg(RAW_METRICS.keys),
-                "v" => command.arg(RAW_METRICS.values),
-                "c" => command.arg(CLAIMED_METRICS.keys),
-                "d" => command.arg(DELIVERED_METRICS),
-                "l" => command.arg(LEASE),
-                word => command.arg(word),
-            };
+                "*" => push_keys(&mut words),
+                "k" => words.push(RAW_METRICS.keys),
+                "v" => words.push(RAW_METRICS.values),
+                "c" => words.push(CLAIMED_METRICS.keys),
+                "d" => words.push(DELIVERED_METRICS),
+                "l" => words.push(LEASE),
+                word => words.push(word),
+            }
         }
-        queues.push(&command);
+        let request = if at < FIRST { &mut *begins } else { &mut *queues };
+        request.push_words(&words);
     }
-    queues.push(&cmd("DISCARD"));
-    [begins, queues]
+    requests
+}
+
+/// Every key there is.
+fn push_keys(words: &mut Vec<&'static str>) {
+    words.extend_from_slice(&[DELIVERED_METRICS, LEASE]);
+    words.extend_from_slice(&[RAW_METRICS.keys, RAW_METRICS.values]);
+    words.extend_from_slice(&[CLAIMED_METRICS.keys, CLAIMED_METRICS.values]);
+    for stream in Stream::ALL {
+        let queue = stream.queue();
+        words.extend_from_slice(&[queue.keys, queue.values]);
+    }
 }
 
 /// Whether the transaction has begun that nothing is carried out of.
 pub fn has_begun(replies: &[Value]) -> bool {
-    matches!(replies, [_, _, Value::Okay, Value::Array(_), Value::Okay])
+    matches!(replies, [Value::Okay, Value::Array(_), Value::Okay, Value::Okay, Value::Okay])
 }
 
-/// Who is asked for a right, by [`rights`]: the commands in the order of the replies.
-fn asked() -> impl Iterator<Item = &'static str> {
-    ["WATCH", "UNWATCH", "MULTI", "EXEC", "MULTI"].into_iter().chain(names()).chain(["DISCARD"])
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    IN_TRANSACTION.lines().filter_map(|line| line.split(' ').next())
+/// The command of a line of [`ASKED`].
+fn name(line: &'static str) -> &'static str {
+    line.split(' ').next().unwrap_or_default()
 }
 
 /// What was refused of [`rights`], by the replies to both requests, or to the first: the command, and the words.
 pub fn refused(replies: &[Value]) -> Vec<(&'static str, String)> {
-    let words = |(name, reply): (&'static str, &Value)| match ok(reply) {
-        Err(QueueError::Refused(words)) => Some((name, words)),
-        _ => None,
-    };
-    asked().zip(replies).filter_map(words).collect()
+    let mut refused = Vec::new();
+    for (line, reply) in ASKED.lines().zip(replies) {
+        if let Err(QueueError::Refused(words)) = ok(reply) {
+            refused.push((name(line), words));
+        }
+    }
+    refused
 }
 
-/// The rights as the rules of an access list have them: `~chouette:* +watch … +eval`.
+/// The rights as the rules of an access list have them: `~chouette:* +exec … +discard`.
 pub fn access_rules() -> String {
     let mut rules = "~chouette:*".to_owned();
-    for name in names().chain(AROUND) {
+    // The first one comes again.
+    for line in ASKED.lines().skip(1) {
         rules.push_str(" +");
-        rules.push_str(&name.to_ascii_lowercase());
+        rules.push_str(&name(line).to_ascii_lowercase());
     }
     rules
 }
@@ -195,7 +204,7 @@ mod tests {
         for name in ["AUTH", "SELECT", "PING"] {
             needed.remove(name);
         }
-        let known: BTreeSet<String> = names().chain(AROUND).map(str::to_owned).collect();
+        let known: BTreeSet<String> = ASKED.lines().map(|line| name(line).to_owned()).collect();
         assert_eq!(known, needed);
         let rules = access_rules();
         assert!(known.iter().all(|name| rules.contains(&format!(" +{}", name.to_ascii_lowercase()))));
@@ -209,10 +218,11 @@ mod tests {
             names.collect::<Vec<_>>()
         };
         let sent: Vec<String> = [words(&begins), words(&queues)].concat();
-        assert_eq!(sent, asked().collect::<Vec<_>>());
+        assert_eq!(sent, ASKED.lines().map(name).collect::<Vec<_>>());
+        assert_eq!(begins.replies(), FIRST);
         let all = queues.commands().next().unwrap();
         assert_eq!(all.len(), 1 + 2 * (2 + Stream::ALL.len()) + 2);
-        let begun = [Value::Okay, Value::Okay, Value::Okay, Value::Array(Vec::new()), Value::Okay];
+        let begun = [Value::Okay, Value::Array(Vec::new()), Value::Okay, Value::Okay, Value::Okay];
         assert!(has_begun(&begun));
         assert!(!has_begun(&begun[..4]));
         assert!(refused(&begun).is_empty());
