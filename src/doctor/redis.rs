@@ -1,7 +1,7 @@
 //! What a Redis tells of itself, and whether it will do.
 
 use super::judge::span;
-use super::{Finding, Trouble, Verdict};
+use super::{Finding, Trouble};
 use crate::protocol::redis::Value;
 use crate::queue::look::{Held, access_rules};
 
@@ -78,11 +78,9 @@ pub fn role(info: &str) -> Finding {
     }
 }
 
-/// What was refused of the rights that are needed, and as whom the agent logs in.
-pub fn rights(refused: &[(&'static str, String)], user: &str) -> Finding {
-    let Some((_, words)) = refused.first() else {
-        return Finding::good("may do all that the agent does");
-    };
+/// Whether something was refused of the rights that are needed: the commands, and the words to the first of them.
+/// `user` is as whom the agent logs in.
+pub fn rights(names: &str, words: &str, user: &str) -> Finding {
     const STATES: &[(&str, Trouble)] = &[
         ("READONLY", Trouble::RedisReplica),
         ("OOM", Trouble::RedisFull),
@@ -91,19 +89,15 @@ pub fn rights(refused: &[(&'static str, String)], user: &str) -> Finding {
         ("CROSSSLOT", Trouble::RedisCluster),
         ("MOVED", Trouble::RedisCluster),
     ];
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in refused {
-        if !names.contains(name) {
-            names.push(name);
-        }
+    if words.is_empty() {
+        return Finding::good("may do all that the agent does");
     }
-    let names = names.join(", ");
     for (code, trouble) in STATES {
         if words.starts_with(code) {
-            return Finding::bad(["refused, ", code, ": ", &names].concat(), *trouble);
+            return Finding::bad(["refused, ", code, ": ", names].concat(), *trouble);
         }
     }
-    lacking(["refused: ", &names].concat(), user)
+    lacking(["refused: ", names].concat(), user)
 }
 
 /// A right is missing.
@@ -114,22 +108,23 @@ pub fn lacking(detail: String, user: &str) -> Finding {
 }
 
 /// What a queue holds, and whether it waits for longer than it should.
+#[inline(never)]
 pub fn queue(held: Held, now_s: f64, waits_s_max: f64, trouble: Trouble) -> Finding {
     if held.records == 0 {
         return Finding::good("empty");
     }
-    let age = |at: Option<f64>| at.map(|at_s| now_s - at_s).unwrap_or_default();
-    let (oldest_s, newest_s) = (age(held.oldest_s), age(held.newest_s));
-    let detail = format!("{} waiting, {} to {} old", held.records, span(newest_s), span(oldest_s));
-    let verdict = if oldest_s > waits_s_max { Verdict::Warning } else { Verdict::Good };
-    match verdict {
-        Verdict::Warning => Finding::warning(detail, trouble),
-        _ => Finding::good(detail),
+    let oldest_s = now_s - held.oldest_s;
+    let (oldest, newest) = (span(oldest_s), span(now_s - held.newest_s));
+    let detail = [&held.records.to_string(), " waiting, ", &newest, " to ", &oldest, " old"].concat();
+    match oldest_s > waits_s_max {
+        true => Finding::warning(detail, trouble),
+        false => Finding::good(detail),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
     const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nused_memory_human:1.02M\r\nmaxmemory:0\r\n\
@@ -169,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_of_a_right_or_of_a_state() {
-        let refused = |words: &str| rights(&[("ZADD", words.to_owned()), ("ZADD", words.to_owned())], "pi");
-        assert_eq!(rights(&[], "pi").verdict, Verdict::Good);
+        let refused = |words: &str| rights("ZADD", words, "pi");
+        assert_eq!(rights("", "", "pi").verdict, Verdict::Good);
         let found = refused("NOPERM this user has no permissions to run the 'zadd' command");
         assert_eq!(found.detail, "refused: ZADD");
         assert!(
@@ -190,12 +185,14 @@ mod tests {
 
     #[test]
     fn a_queue_may_wait_but_not_for_ever() {
-        let held = |records| Held { records, oldest_s: Some(900.0), newest_s: Some(990.0) };
+        let held = |records| Held { records, oldest_s: 900.0, newest_s: 990.0 };
         assert_eq!(queue(held(0), 1e3, 1.0, Trouble::QueueRaw), Finding::good("empty"));
         let told = "7 waiting, 10 s to 100 s old";
         assert_eq!(queue(held(7), 1e3, 100.0, Trouble::QueueRaw), Finding::good(told));
         assert_eq!(queue(held(7), 1e3, 99.0, Trouble::QueueRaw), Finding::warning(told, Trouble::QueueRaw));
-        // A clock that was ahead.
+        // A clock that was ahead, and a queue that has lost its keys.
+        let lost = Held { records: 7, oldest_s: f64::INFINITY, newest_s: f64::INFINITY };
+        assert_eq!(queue(lost, 1e3, 99.0, Trouble::QueueRaw), Finding::good("7 waiting, 0 s to 0 s old"));
         assert_eq!(queue(held(7), 1.0, 99.0, Trouble::QueueRaw).detail, "7 waiting, 0 s to 0 s old");
     }
 }

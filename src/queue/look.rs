@@ -11,13 +11,14 @@ use crate::protocol::redis::{Request, Value};
 pub struct Held {
     /// Keys or values, whatever is more.
     pub records: u64,
-    /// Score of the oldest key, Unix seconds.
-    pub oldest_s: Option<f64>,
-    /// Score of the newest key, Unix seconds.
-    pub newest_s: Option<f64>,
+    /// Score of the oldest key, Unix seconds; infinite where there is none.
+    pub oldest_s: f64,
+    /// Score of the newest key, Unix seconds; infinite where there is none.
+    pub newest_s: f64,
 }
 
 /// Asks what a queue holds.
+#[inline(never)]
 pub fn look(queue: Queue) -> Request {
     let mut request = Request::new();
     request.push_words(&["ZCARD", queue.keys]).push_words(&["HLEN", queue.values]);
@@ -31,13 +32,17 @@ pub fn look(queue: Queue) -> Request {
 ///
 /// # Errors
 /// See [`QueueError`]; a key of a wrong type is one of them.
+#[inline(never)]
 pub fn held(replies: &[Value], queue: Queue) -> Result<Held, QueueError> {
     let [keys, values, oldest, newest] = replies else {
         return Err(QueueError::Unexpected("the look at a queue"));
     };
-    let records = size_of(keys).map_err(|error| error.about(queue.keys))?;
-    let values = size_of(values).map_err(|error| error.about(queue.values))?;
-    Ok(Held { records: records.max(values), oldest_s: first_score(oldest)?, newest_s: first_score(newest)? })
+    let mut records = 0;
+    for (reply, key) in [(keys, queue.keys), (values, queue.values)] {
+        records = size_of(reply).map_err(|error| error.about(key))?.max(records);
+    }
+    let score = |reply| Ok(first_score(reply)?.unwrap_or(f64::INFINITY));
+    Ok(Held { records, oldest_s: score(oldest)?, newest_s: score(newest)? })
 }
 
 /// Asks who has the lease, and for how long.
@@ -63,14 +68,13 @@ pub fn holder(replies: &[Value]) -> Result<Option<(String, i64)>, QueueError> {
     }
 }
 
-/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is all keys, `k` and `v` are
-/// the raw queue's, `c` is that of the claimed keys, `d` that of what was delivered, `l` the lease.
+/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is every key, `k` one of them.
 ///
 /// A transaction that nothing is in shows that there can be one; the others stand in a second one.
 const ASKED: &str = "\
 MULTI
 EXEC
-WATCH l
+WATCH k
 UNWATCH
 MULTI
 EXISTS *
@@ -81,19 +85,19 @@ ZRANGE k 0 0
 ZRANGEBYSCORE k 0 0
 ZREM k 0
 ZREMRANGEBYRANK k 0 0
-HLEN v
-HSET v 0 0
-HMGET v 0
-HDEL v 0
-RENAMENX k c
-LRANGE d 0 0
-RPUSH d 0
-LTRIM d 0 0
-GET l
-SET l 0
-DEL l
-PTTL l
-PEXPIRE l 1
+HLEN k
+HSET k 0 0
+HMGET k 0
+HDEL k 0
+RENAMENX k k
+LRANGE k 0 0
+RPUSH k 0
+LTRIM k 0 0
+GET k
+SET k 0
+DEL k
+PTTL k
+PEXPIRE k 1
 EVAL return 0
 DISCARD
 ";
@@ -101,48 +105,50 @@ DISCARD
 /// How many of them come first, see [`rights`]; the last of these begins what is discarded.
 const FIRST: usize = 5;
 
-/// What is asked to learn whether the agent may do what it has to. Nothing of it takes effect: a server that refuses
-/// a command says so when it is queued, and no transaction is carried out that has something in it.
+/// What is asked to learn whether the agent may do what it has to, in two requests. Nothing of it takes effect: a
+/// server that refuses a command says so when it is queued, and no transaction is carried out that has something in
+/// it.
 ///
 /// The requests are sent one after the other, the second one only where [`has_begun`] says so of the reply to the
-/// first. They all have to go through the same connection.
-pub fn rights() -> [Request; 2] {
-    let mut requests = [Request::new(), Request::new()];
-    let [begins, queues] = &mut requests;
+/// first. They have to go through the same connection.
+#[inline(never)]
+pub fn rights(is_first: bool) -> Request {
+    let mut request = Request::new();
     let mut words = Vec::new();
     for (at, line) in ASKED.lines().enumerate() {
+        if (at < FIRST) != is_first {
+            continue;
+        }
         words.clear();
         for word in line.split(' ') {
             match word {
                 "*" => push_keys(&mut words),
-                "k" => words.push(RAW_METRICS.keys),
-                "v" => words.push(RAW_METRICS.values),
-                "c" => words.push(CLAIMED_METRICS.keys),
-                "d" => words.push(DELIVERED_METRICS),
-                "l" => words.push(LEASE),
+                "k" => words.push(LEASE),
                 word => words.push(word),
             }
         }
-        let request = if at < FIRST { &mut *begins } else { &mut *queues };
         request.push_words(&words);
     }
-    requests
+    request
 }
 
 /// Every key there is.
 fn push_keys(words: &mut Vec<&'static str>) {
-    words.extend_from_slice(&[DELIVERED_METRICS, LEASE]);
-    words.extend_from_slice(&[RAW_METRICS.keys, RAW_METRICS.values]);
-    words.extend_from_slice(&[CLAIMED_METRICS.keys, CLAIMED_METRICS.values]);
+    words.push(LEASE);
+    words.push(DELIVERED_METRICS);
+    for queue in [RAW_METRICS, CLAIMED_METRICS] {
+        words.push(queue.keys);
+        words.push(queue.values);
+    }
     for stream in Stream::ALL {
-        let queue = stream.queue();
-        words.extend_from_slice(&[queue.keys, queue.values]);
+        words.push(stream.queue().keys);
+        words.push(stream.queue().values);
     }
 }
 
 /// Whether the transaction has begun that nothing is carried out of.
 pub fn has_begun(replies: &[Value]) -> bool {
-    matches!(replies, [Value::Okay, Value::Array(_), Value::Okay, Value::Okay, Value::Okay])
+    matches!(replies, [Value::Okay, Value::Array(_), _, _, Value::Okay])
 }
 
 /// The command of a line of [`ASKED`].
@@ -150,25 +156,33 @@ fn name(line: &'static str) -> &'static str {
     line.split(' ').next().unwrap_or_default()
 }
 
-/// What was refused of [`rights`], by the replies to both requests, or to the first: the command, and the words.
-pub fn refused(replies: &[Value]) -> Vec<(&'static str, String)> {
-    let mut refused = Vec::new();
-    for (line, reply) in ASKED.lines().zip(replies) {
-        if let Err(QueueError::Refused(words)) = ok(reply) {
-            refused.push((name(line), words));
+/// What was refused of [`rights`], by the replies to both requests, or to the first: the commands, and the words to the
+/// first of them; both empty where nothing was.
+pub fn refused(replies: &[Value]) -> (String, String) {
+    let (mut names, mut first) = (String::new(), String::new());
+    for (at, (line, reply)) in ASKED.lines().zip(replies).enumerate() {
+        let Err(QueueError::Refused(words)) = ok(reply) else { continue };
+        if first.is_empty() {
+            first = words;
+        }
+        // The first command comes again.
+        if at > 0 {
+            names.push_str(if names.is_empty() { "" } else { ", " });
+            names.push_str(name(line));
         }
     }
-    refused
+    (names, first)
 }
 
 /// The rights as the rules of an access list have them: `~chouette:* +exec … +discard`.
 pub fn access_rules() -> String {
-    let mut rules = "~chouette:*".to_owned();
+    let mut rules = String::from("~chouette:*");
     // The first one comes again.
     for line in ASKED.lines().skip(1) {
         rules.push_str(" +");
-        rules.push_str(&name(line).to_ascii_lowercase());
+        rules.push_str(name(line));
     }
+    rules.make_ascii_lowercase();
     rules
 }
 
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn replies_are_those_of_the_commands_asked_for() {
-        let [begins, queues] = rights();
+        let (begins, queues) = (rights(true), rights(false));
         let words = |request: &Request| {
             let names = request.commands().map(|words| String::from_utf8_lossy(words[0]).into_owned());
             names.collect::<Vec<_>>()
@@ -225,6 +239,6 @@ mod tests {
         let begun = [Value::Okay, Value::Array(Vec::new()), Value::Okay, Value::Okay, Value::Okay];
         assert!(has_begun(&begun));
         assert!(!has_begun(&begun[..4]));
-        assert!(refused(&begun).is_empty());
+        assert_eq!(refused(&begun), (String::new(), String::new()));
     }
 }

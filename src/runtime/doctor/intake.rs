@@ -13,7 +13,7 @@ impl Doctor {
     /// Asks whether the key is right, and takes the time of the answer. `is_set` tells whether there is a key.
     #[inline(never)]
     pub(super) fn key(&mut self, intake: &Intake, is_set: bool, is_open: bool) {
-        self.output.begin("api key");
+        self.output.begin("api key", "");
         let answer = if is_open { self.ask_for_key(intake) } else { Err(String::new()) };
         let wall_s = clock::now().wall_s;
         let host = match &intake.endpoint.address {

@@ -27,7 +27,7 @@ const OWN_PROCESS: &str = "/proc/self";
 impl Doctor {
     #[inline(never)]
     pub(super) fn spool(&mut self, place: &Place) {
-        self.output.begin("spool");
+        self.output.begin("spool", "");
         let found = match &place.path {
             Some(path) => self.directory(path, place.settings.disk_bytes_max),
             None => Finding::skipped("in memory"),
@@ -46,7 +46,7 @@ impl Doctor {
             }
         };
         if !metadata.is_dir() {
-            return told(part, &"no directory", Trouble::SpoolPath);
+            return told(part, &"not a directory", Trouble::SpoolPath);
         }
         match access(part, AccessFlags::W_OK | AccessFlags::X_OK) {
             Ok(()) => {}
@@ -87,7 +87,7 @@ impl Doctor {
         if config.collector_plugins.is_empty() {
             return;
         }
-        self.output.begin("plugins");
+        self.output.begin("plugins", "");
         let readings = match reader.read(Duration::from_secs(CHECK_S)) {
             Ok(readings) => readings,
             Err(error) => return self.output.end(Finding::bad(self.foreign(&error), Trouble::PluginOther)),
@@ -105,7 +105,7 @@ impl Doctor {
         if addresses.udp.is_none() && addresses.unix.is_none() {
             return;
         }
-        self.output.begin("dogstatsd");
+        self.output.begin("dogstatsd", "");
         let found = match Datagrams::open(addresses, self.poll.registry(), TOKEN) {
             Ok(_) => Finding::good("free"),
             Err(error) => match error.kind() {
@@ -122,7 +122,7 @@ impl Doctor {
     /// `Max open files            1024                 524288               files`
     #[inline(never)]
     pub(super) fn open_files(&mut self) {
-        self.output.begin("open files");
+        self.output.begin("open files", "");
         let limits = read_text(Path::new(LIMITS)).unwrap_or_default();
         let (_, line) = limits.split_once("Max open files").unwrap_or_default();
         let soft = line.split_whitespace().next().unwrap_or("unlimited");

@@ -59,27 +59,30 @@ pub fn run(
         user: String::new(),
         agent_runs: false,
     };
-    doctor.output.begin("configuration");
-    let mut detail = "the environment".to_owned();
-    if let Some(path) = env_file {
-        detail.push_str(&format!(" and {}", path.display()));
-    }
-    let mistakes = match config {
-        Ok(config) => match setup::parts(config, seed) {
-            Ok(parts) => {
-                let advice = config.warnings.join("\n");
-                let verdict = if advice.is_empty() { Verdict::Good } else { Verdict::Warning };
-                doctor.output.end(Finding { verdict, detail, advice });
-                doctor.all(config, &parts, seed)?;
-                child::reap();
-                return Ok(doctor.output.finish());
-            }
-            Err(error) => error.to_string(),
-        },
-        Err(mistakes) => mistakes.clone(),
+    doctor.output.begin("configuration", "");
+    let detail = match env_file {
+        Some(path) => format!("the environment and {}", path.display()),
+        None => "the environment".to_owned(),
     };
-    doctor.output.end(Finding { verdict: Verdict::Bad, detail, advice: mistakes });
-    doctor.output.skip("everything else", "configuration");
+    let parts = match config {
+        Ok(config) => {
+            setup::parts(config, seed).map(|parts| (config, parts)).map_err(|error| error.to_string())
+        }
+        Err(mistakes) => Err(mistakes.clone()),
+    };
+    match parts {
+        Ok((config, parts)) => {
+            let advice = config.warnings.join("\n");
+            let verdict = if advice.is_empty() { Verdict::Good } else { Verdict::Warning };
+            doctor.output.end(Finding { verdict, detail, advice });
+            doctor.all(config, &parts, seed)?;
+        }
+        Err(advice) => {
+            doctor.output.end(Finding { verdict: Verdict::Bad, detail, advice });
+            doctor.output.skip("everything else", "", "configuration");
+        }
+    }
+    child::reap();
     Ok(doctor.output.finish())
 }
 

@@ -45,7 +45,7 @@ impl Doctor {
                 return *has_address;
             }
         }
-        self.output.begin(&["name ", what].concat());
+        self.output.begin("name ", what);
         let answer = self.look_up(host, port);
         let has_address = answer.is_ok();
         let found = match answer {
@@ -87,23 +87,22 @@ impl Doctor {
     /// Dials, and tells of each step: TCP, proxy, TLS. Whether the connection was opened.
     #[inline(never)]
     pub(super) fn reach(&mut self, what: &str, endpoint: &Endpoint, has_address: bool) -> bool {
-        let steps = steps(what, endpoint);
-        let mut left = steps.as_slice();
+        let mut left = steps(endpoint);
+        let is_open = has_address && self.dial(what, endpoint, &mut left);
         let why = match has_address {
             true => "no connection",
             false => "no address",
         };
-        let is_open = has_address && self.dial(endpoint, &mut left);
-        for (_, name) in left {
-            self.output.skip(name, why);
+        for (_, step) in left {
+            self.output.skip(step, what, why);
         }
         is_open
     }
 
     /// Takes what was tried off what is left to do; whether all of it went well.
-    fn dial(&mut self, endpoint: &Endpoint, left: &mut &[(Stage, String)]) -> bool {
+    fn dial(&mut self, what: &str, endpoint: &Endpoint, left: &mut &[(Stage, &str)]) -> bool {
         let mut now = clock::now().mono;
-        self.begin_step(left);
+        self.begin_step(what, left);
         let mut connection = Connection::dial(endpoint, TOKEN, self.poll.registry(), now);
         let mut ends = limit(now);
         loop {
@@ -125,13 +124,10 @@ impl Doctor {
                 self.output.end(found);
                 *left = behind;
                 ends = limit(now);
-                self.begin_step(left);
+                self.begin_step(what, left);
             }
             let failed = match progress {
-                Progress::Open => {
-                    connection.close(self.poll.registry());
-                    return true;
-                }
+                Progress::Open => return true,
                 Progress::Failed(error) => self.failed_step(&error, stage),
                 // With many addresses, one after the other would take too long.
                 Progress::Waiting if now >= ends => {
@@ -148,9 +144,9 @@ impl Doctor {
         }
     }
 
-    fn begin_step(&mut self, left: &[(Stage, String)]) {
-        if let Some((_, name)) = left.first() {
-            self.output.begin(name);
+    fn begin_step(&mut self, what: &str, left: &[(Stage, &str)]) {
+        if let Some((_, step)) = left.first() {
+            self.output.begin(step, what);
         }
     }
 
@@ -222,23 +218,23 @@ impl Doctor {
     }
 }
 
-/// What has to be done one after the other: the stage it is done in, and the name of the check.
-fn steps(what: &str, endpoint: &Endpoint) -> Vec<(Stage, String)> {
-    let is_unix = matches!(endpoint.address, Address::Unix(_));
-    let mut steps = Vec::new();
-    for (stage, step, is_needed) in [
-        (Stage::Connecting, if is_unix { "socket " } else { "tcp " }, true),
-        (Stage::Tunnelling, "proxy ", !is_unix && endpoint.proxy.is_some()),
-        (Stage::Handshaking, "tls ", !is_unix && endpoint.tls.is_some()),
-    ] {
-        if is_needed {
-            steps.push((stage, [step, what].concat()));
-        }
+/// What has to be done one after the other: the stage it is done in, and what it is called.
+fn steps(endpoint: &Endpoint) -> &'static [(Stage, &'static str)] {
+    const SOCKET: (Stage, &str) = (Stage::Connecting, "socket ");
+    const TCP: (Stage, &str) = (Stage::Connecting, "tcp ");
+    const PROXY: (Stage, &str) = (Stage::Tunnelling, "proxy ");
+    const TLS: (Stage, &str) = (Stage::Handshaking, "tls ");
+    match (&endpoint.address, endpoint.proxy.is_some(), endpoint.tls.is_some()) {
+        (Address::Unix(_), ..) => &[SOCKET],
+        (_, true, true) => &[TCP, PROXY, TLS],
+        (_, true, false) => &[TCP, PROXY],
+        (_, false, true) => &[TCP, TLS],
+        (_, false, false) => &[TCP],
     }
-    steps
 }
 
 /// Where an error belongs; `seen` is the stage before.
+#[inline(never)]
 fn stage_of(error: &ConnectionError, endpoint: &Endpoint, seen: Stage) -> Stage {
     match error {
         ConnectionError::Resolve(_) => Stage::Resolving,

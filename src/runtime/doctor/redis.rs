@@ -33,13 +33,13 @@ impl Doctor {
         let told = match is_open {
             true => self.log_in(reader),
             false => {
-                self.output.skip("redis", why);
+                self.output.skip("redis", "", why);
                 None
             }
         };
         let Some(replies) = told else {
             for name in [TOLD, ASKED].as_flattened() {
-                self.output.skip(name, why);
+                self.output.skip(name, "", why);
             }
             return;
         };
@@ -66,7 +66,7 @@ impl Doctor {
     }
 
     fn log_in(&mut self, reader: &mut PluginReader) -> Option<Vec<Value>> {
-        self.output.begin("redis");
+        self.output.begin("redis", "");
         let mut questions = Request::new();
         questions.push_words(&["INFO"]).push_words(&["CONFIG", "GET", "save"]);
         let replies = self.ask(reader, questions)?;
@@ -81,8 +81,8 @@ impl Doctor {
         let [of_memory, of_disk, of_role] = TOLD;
         let Some(info) = text(replies.first()) else {
             self.output.tell(of_memory, None, Finding::warning("INFO is denied", Trouble::RedisInfo));
-            self.output.skip(of_disk, "INFO is denied");
-            self.output.skip(of_role, "INFO is denied");
+            self.output.skip(of_disk, "", "INFO is denied");
+            self.output.skip(of_role, "", "INFO is denied");
             return;
         };
         let save = match replies.get(1) {
@@ -101,20 +101,20 @@ impl Doctor {
 
     #[inline(never)]
     fn rights(&mut self, reader: &mut PluginReader) -> bool {
-        self.output.begin(ASKED[0]);
-        let [begins, queues] = look::rights();
-        let Some(mut replies) = self.ask(reader, begins) else { return false };
+        self.output.begin(ASKED[0], "");
+        let Some(mut replies) = self.ask(reader, look::rights(true)) else { return false };
         if look::has_begun(&replies) {
-            let Some(queued) = self.ask(reader, queues) else { return false };
+            let Some(queued) = self.ask(reader, look::rights(false)) else { return false };
             replies.extend(queued);
         }
-        self.output.end(rights(&look::refused(&replies), &self.user));
+        let (names, words) = look::refused(&replies);
+        self.output.end(rights(&names, &words, &self.user));
         true
     }
 
     #[inline(never)]
     fn lease(&mut self, reader: &mut PluginReader) -> bool {
-        self.output.begin(ASKED[1]);
+        self.output.begin(ASKED[1], "");
         let Some(replies) = self.ask(reader, look::look_at_lease()) else { return false };
         let found = match look::holder(&replies) {
             Ok(Some((name, lasts_s))) => {
@@ -155,7 +155,7 @@ impl Doctor {
         of: Queue,
         (waits_s_max, trouble): (f64, Trouble),
     ) -> bool {
-        self.output.begin(&["queue ", name].concat());
+        self.output.begin("queue ", name);
         let Some(replies) = self.ask(reader, look::look(of)) else { return false };
         let found = match look::held(&replies, of) {
             // Most have no use for these: an empty one is passed over.
