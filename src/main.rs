@@ -90,9 +90,13 @@ fn status(question: Question, env_file: Option<&Path>) -> u8 {
 
 fn doctor(form: Form, env_file: Option<&Path>) -> u8 {
     // Without a key, and no other mistake, the rest can be tried.
-    let config = read_config(Mode::Once, env_file);
-    let config = config.or_else(|mistakes| read_config(Mode::DryRun, env_file).map_err(|_| mistakes));
-    match runtime::doctor::run(config, env_file, form == Form::Json, seed()) {
+    let mut config = read_config(Mode::Once, env_file);
+    if config.is_err()
+        && let Ok(keyless) = read_config(Mode::DryRun, env_file)
+    {
+        config = Ok(keyless);
+    }
+    match runtime::doctor::run(&config, env_file, form == Form::Json, seed()) {
         Ok(true) => cli::EXIT_OK,
         Ok(false) => cli::EXIT_FAILURE,
         Err(error) => {

@@ -33,6 +33,7 @@ const VERSION: u8 = 0xa0;
 const NAMES: [&[u8]; 2] = [&[0x55, 0x04, 0x03], &[0x55, 0x04, 0x0a]];
 
 /// Reads a certificate; `None` where it is none.
+#[inline(never)]
 pub fn facts(der: &[u8]) -> Option<Facts> {
     let mut certificate = inside(&mut &*der, SEQUENCE)?;
     let mut signed = inside(&mut certificate, SEQUENCE)?;
@@ -64,6 +65,7 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     Some((tag, content))
 }
 
+#[inline(never)]
 fn inside<'a>(rest: &mut &'a [u8], wanted: u8) -> Option<&'a [u8]> {
     take(rest).filter(|(tag, _)| *tag == wanted).map(|(_, content)| content)
 }
@@ -83,27 +85,28 @@ fn attribute(mut name: &[u8], wanted: &[u8]) -> Option<String> {
 /// `260704120000Z`, years from 1950 to 2049, or `20500704120000Z`. Before 1970 is 1970.
 fn time(rest: &mut &[u8]) -> Option<u64> {
     let (tag, text) = take(rest)?;
-    let mut digits = text.strip_suffix(b"Z")?;
-    let mut pair = || {
-        let (two, behind) = digits.split_at_checked(2)?;
-        digits = behind;
-        let is_digits = two.iter().all(u8::is_ascii_digit);
-        std::str::from_utf8(two).ok().filter(|_| is_digits)?.parse::<u64>().ok()
-    };
-    let year = match tag {
-        UTC_TIME => pair().map(|year| if year < 50 { 2000 + year } else { 1900 + year })?,
-        GENERALIZED_TIME => pair()? * 100 + pair()?,
+    let digits = text.strip_suffix(b"Z")?;
+    let first = match (tag, digits.len()) {
+        (GENERALIZED_TIME, 14) => 0,
+        (UTC_TIME, 12) => 1,
         _ => return None,
     };
-    let (month, day, hour, minute, second) = (pair()?, pair()?, pair()?, pair()?, pair()?);
-    let is_possible = digits.is_empty()
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
+    let mut pairs = [0; 7];
+    for (number, pair) in pairs.iter_mut().skip(first).zip(digits.chunks_exact(2)) {
+        let [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = pair else { return None };
+        *number = u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
+    }
+    let [century, year, month, day, hour, minute, second] = pairs;
+    let century = match first {
+        0 => century,
+        _ if year < 50 => 20,
+        _ => 19,
+    };
+    let year = century * 100 + year;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
     match year {
-        _ if !is_possible => None,
         ..1970 => Some(0),
         _ => Some(days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second),
     }

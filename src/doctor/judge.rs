@@ -1,48 +1,44 @@
 //! What an answer, a refusal or a problem means.
 
-use super::{Finding, Trouble, Verdict};
+use super::{Finding, Trouble};
 use crate::limits::doctor::{CLOCK_OFF_S, CLOCK_WRONG_S};
-use crate::metric::json::Reader;
 
-/// What a server says to the question for the key. `asked` tells whether a key was shown.
-pub fn key(asked: bool, host: &str, status: u16, body: &[u8]) -> Finding {
+/// What a server says to the question for the key.
+#[inline(never)]
+pub fn key(host: &str, status: u16, body: &[u8]) -> Finding {
+    let body = String::from_utf8_lossy(body).replace(" ", "");
+    let says = |word: &str| status == 200 && body.contains(word);
+    if says("\"valid\":true") {
+        return Finding::good([host, " knows it"].concat());
+    }
+    let is_refused = matches!(status, 401 | 403) || says("\"valid\":false");
     let answers = format!("{host} answers {status}");
-    match (status, is_valid(body)) {
-        _ if !asked => Finding::bad("none is set", Trouble::KeyMissing),
-        (200, Some(true)) => Finding::good(format!("{host} knows it")),
-        (200, Some(false)) | (401 | 403, _) => Finding::bad(answers, Trouble::KeyRefused),
-        (300..=399, _) => Finding::warning(answers, Trouble::Redirected),
-        (408 | 429 | 500 | 502..=599, _) => Finding::warning(answers, Trouble::ServerTrouble),
+    match status {
+        _ if is_refused => Finding::bad(answers, Trouble::KeyRefused),
+        300..=399 => Finding::warning(answers, Trouble::Redirected),
+        408 | 429 | 500 | 502..=599 => Finding::warning(answers, Trouble::ServerTrouble),
         // A server of one's own need not know what only Datadog has.
-        _ => Finding::good(format!("{answers}: it does not check keys, as servers of one's own")),
+        _ => Finding::good(answers + ": it does not check keys, as servers of one's own"),
     }
-}
-
-/// `{"valid":true}`
-fn is_valid(body: &[u8]) -> Option<bool> {
-    let mut reader = Reader::from_bytes(body).ok()?;
-    reader.enter_object().ok()?;
-    let mut valid = None;
-    while let Some(key) = reader.next_key().ok()? {
-        match key.as_ref() {
-            "valid" => valid = Some(reader.bool().ok()?),
-            _ => reader.skip().ok()?,
-        }
-    }
-    valid
 }
 
 /// How far the clock is off: `ahead_s` by the server's, which tells whole seconds.
+#[inline(never)]
 pub fn clock(ahead_s: f64, host: &str) -> Finding {
-    let off_s = ahead_s.abs();
-    let whole_s = off_s as u64;
-    let side = if ahead_s > 0.0 { "ahead of" } else { "behind" };
-    let (ahead_max_s, behind_max_s) = CLOCK_WRONG_S;
-    let detail = match whole_s {
-        0 | 1 => format!("as that of {host}"),
-        2..600 => format!("{whole_s} s {side} {host}"),
-        _ => format!("{} {side} {host}", span(off_s)),
+    let ahead_s = ahead_s as i64;
+    let off_s = ahead_s.unsigned_abs();
+    let off = match off_s {
+        0 | 1 => "as that".to_owned(),
+        2..600 => format!("{off_s} s"),
+        _ => span(off_s as f64),
     };
+    let side = match ahead_s {
+        -1..=1 => " of ",
+        2.. => " ahead of ",
+        _ => " behind ",
+    };
+    let detail = [&off, side, host].concat();
+    let (ahead_max_s, behind_max_s) = CLOCK_WRONG_S;
     if ahead_s > ahead_max_s || ahead_s < -behind_max_s {
         Finding::bad(detail, Trouble::ClockWrong)
     } else if off_s > CLOCK_OFF_S {
@@ -54,18 +50,24 @@ pub fn clock(ahead_s: f64, host: &str) -> Finding {
 
 /// `12 s`, `3 min`, `5 h`, `2 days`: as exact as it has to be.
 pub fn span(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+    let seconds = seconds as u64;
+    let (count, unit) = match seconds {
+        0..120 => (seconds, " s"),
+        120..7_200 => (seconds / 60, " min"),
+        7_200..172_800 => (seconds / 3_600, " h"),
+        _ => (seconds / 86_400, " days"),
+    };
+    count.to_string() + unit
 }
 
 /// The first row whose words a text holds.
 fn first_match(text: &str, rows: &[(&str, Trouble)]) -> Option<Trouble> {
-    rows.iter().find(|(words, _)| text.contains(words)).map(|(_, trouble)| *trouble)
+    for (words, trouble) in rows {
+        if text.contains(words) {
+            return Some(*trouble);
+        }
+    }
+    None
 }
 
 /// Why there is no word from Redis, by the link's words.
@@ -129,6 +131,7 @@ pub fn plugin_problem(plugin: &str, problem: &str) -> Trouble {
 }
 
 /// A plugin's reading: of `gauges` values, and what could not be read.
+#[inline(never)]
 pub fn plugin(name: &str, gauges: usize, problem: Option<String>) -> Finding {
     let count = match gauges {
         0 => "nothing there to read".to_owned(),
@@ -137,19 +140,21 @@ pub fn plugin(name: &str, gauges: usize, problem: Option<String>) -> Finding {
     };
     let Some(problem) = problem else { return Finding::good(count) };
     let trouble = plugin_problem(name, &problem);
-    let verdict = if gauges == 0 { Verdict::Bad } else { Verdict::Warning };
-    let detail = if gauges == 0 { problem } else { format!("{count}, but {problem}") };
-    Finding { verdict, ..Finding::bad(detail, trouble) }
+    match gauges {
+        0 => Finding::bad(problem, trouble),
+        _ => Finding::warning([&count, ", but ", &problem].concat(), trouble),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
     #[test]
     fn the_answer_to_the_question_for_the_key() {
         let verdict = |status, body: &str| {
-            let found = key(true, "h", status, body.as_bytes());
+            let found = key("h", status, body.as_bytes());
             (found.verdict, found.advice)
         };
         let good = (Verdict::Good, String::new());
@@ -170,21 +175,21 @@ mod tests {
         ] {
             assert_eq!(verdict(status, body), (state, trouble.advice().to_owned()), "{status} {body}");
         }
-        assert_eq!(key(false, "h", 200, b"").advice, Trouble::KeyMissing.advice());
     }
 
     #[test]
     fn the_clock_is_judged_by_what_the_intake_takes() {
         let (ahead_max_s, behind_max_s) = CLOCK_WRONG_S;
+        let off_s = CLOCK_OFF_S as f64;
         for (ahead_s, verdict, detail) in [
             (0.4, Verdict::Good, "as that of h"),
             (-1.9, Verdict::Good, "as that of h"),
-            (CLOCK_OFF_S, Verdict::Good, "10 s ahead of h"),
-            (-CLOCK_OFF_S - 1.0, Verdict::Warning, "11 s behind h"),
-            (ahead_max_s, Verdict::Warning, "10 min ahead of h"),
-            (ahead_max_s + 1.0, Verdict::Bad, "10 min ahead of h"),
-            (-behind_max_s, Verdict::Warning, "60 min behind h"),
-            (-behind_max_s - 60.0, Verdict::Bad, "61 min behind h"),
+            (off_s, Verdict::Good, "10 s ahead of h"),
+            (-off_s - 1.0, Verdict::Warning, "11 s behind h"),
+            (ahead_max_s as f64, Verdict::Warning, "10 min ahead of h"),
+            (ahead_max_s as f64 + 1.0, Verdict::Bad, "10 min ahead of h"),
+            (-behind_max_s as f64, Verdict::Warning, "60 min behind h"),
+            (-behind_max_s as f64 - 60.0, Verdict::Bad, "61 min behind h"),
             (-1.8e9, Verdict::Bad, "20833 days behind h"),
         ] {
             let found = clock(ahead_s, "h");

@@ -76,21 +76,25 @@ pub struct Finding {
 
 impl Finding {
     /// All is well.
+    #[inline(never)]
     pub fn good(detail: impl Into<String>) -> Finding {
         Finding { verdict: Verdict::Good, detail: detail.into(), advice: String::new() }
     }
 
     /// It does not work.
+    #[inline(never)]
     pub fn bad(detail: impl Into<String>, trouble: Trouble) -> Finding {
         Finding { verdict: Verdict::Bad, detail: detail.into(), advice: trouble.advice().to_owned() }
     }
 
     /// It works, and something should be seen to.
+    #[inline(never)]
     pub fn warning(detail: impl Into<String>, trouble: Trouble) -> Finding {
         Finding { verdict: Verdict::Warning, ..Finding::bad(detail, trouble) }
     }
 
     /// It could not be tried.
+    #[inline(never)]
     pub fn skipped(why: &str) -> Finding {
         Finding { verdict: Verdict::Skipped, ..Finding::good(format!("skipped: {why}")) }
     }
@@ -122,7 +126,7 @@ impl Check {
 
 /// `<1 ms`, `3 ms`, `1.2 s`.
 fn time(took: Duration) -> String {
-    match took.as_millis() {
+    match took.as_millis() as u64 {
         0 => "<1 ms".to_owned(),
         ms @ 1..1_000 => format!("{ms} ms"),
         ms => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
@@ -136,30 +140,43 @@ pub fn is_well(checks: &[Check]) -> bool {
 
 /// The last line for a person.
 pub fn summary(checks: &[Check]) -> String {
-    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let (bad, warnings) = (count(Verdict::Bad), count(Verdict::Warning));
-    let told = match bad {
-        0 => "nothing is broken".to_owned(),
-        bad => format!("{bad} check{} failed", plural(bad)),
-    };
-    match warnings {
-        0 => format!("{told}\n"),
-        warnings => format!("{told}, {warnings} warning{}\n", plural(warnings)),
+    let (mut bad, mut warnings) = (0_usize, 0_usize);
+    for check in checks {
+        bad += usize::from(check.verdict == Verdict::Bad);
+        warnings += usize::from(check.verdict == Verdict::Warning);
+    }
+    let mut told = String::new();
+    match bad {
+        0 => told.push_str("nothing is broken"),
+        _ => push_count(bad, " check", " failed", &mut told),
+    }
+    if warnings > 0 {
+        told.push_str(", ");
+        push_count(warnings, " warning", "", &mut told);
+    }
+    told.push('\n');
+    told
+}
+
+fn push_count(count: usize, of: &str, end: &str, out: &mut String) {
+    let number = count.to_string();
+    for part in [number.as_str(), of, if count == 1 { "" } else { "s" }, end] {
+        out.push_str(part);
     }
 }
 
 /// All checks as one JSON object on one line:
 /// `{"ok":true,"checks":[{"name":"clock","state":"good","seconds":0.012,"detail":"…","advice":null}]}`.
 pub fn json(checks: &[Check]) -> String {
-    let mut out = format!("{{\"ok\":{},\"checks\":[", is_well(checks));
+    let mut out = String::from(if is_well(checks) { "{\"ok\":true" } else { "{\"ok\":false" });
+    out.push_str(",\"checks\":[");
     for (at, check) in checks.iter().enumerate() {
         out.push_str(if at == 0 { "{\"name\":" } else { ",{\"name\":" });
         push_string(&check.name, &mut out);
-        out.push_str(",\"state\":");
-        push_string(check.verdict.signs().0, &mut out);
-        out.push_str(",\"seconds\":");
-        match check.took.map(|took| took.as_millis()) {
+        out.push_str(",\"state\":\"");
+        out.push_str(check.verdict.signs().0);
+        out.push_str("\",\"seconds\":");
+        match check.took.map(|took| took.as_millis() as u64) {
             Some(ms) => out.push_str(&format!("{}.{:03}", ms / 1_000, ms % 1_000)),
             None => out.push_str("null"),
         }
@@ -180,12 +197,20 @@ pub fn json(checks: &[Check]) -> String {
 /// whoever was told them may repeat.
 pub fn foreign(text: &str, secrets: &[String]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "***");
+    for secret in secrets {
+        if !secret.is_empty() {
+            text = text.replace(secret.as_str(), "***");
+        }
     }
-    let is_long = text.chars().count() > FOREIGN_CHARS_MAX;
-    let shown = text.chars().take(FOREIGN_CHARS_MAX).map(|c| if c.is_control() { '?' } else { c });
-    shown.chain(is_long.then_some('…')).collect()
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == FOREIGN_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        shown.push(if c.is_control() { '?' } else { c });
+    }
+    shown
 }
 
 #[cfg(test)]

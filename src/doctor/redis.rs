@@ -1,7 +1,7 @@
 //! What a Redis tells of itself, and whether it will do.
 
 use super::judge::span;
-use super::{Finding, Trouble, Verdict};
+use super::{Finding, Trouble};
 use crate::protocol::redis::Value;
 use crate::queue::look::{Held, access_rules};
 
@@ -15,17 +15,22 @@ pub fn text(reply: Option<&Value>) -> Option<String> {
 
 /// A line of `INFO`: `name:value`.
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
+    for line in info.lines() {
+        if let Some(value) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) {
+            return Some(value.trim_end());
+        }
+    }
+    None
 }
 
 /// `Redis 7.0.15`
 pub fn version(info: &str) -> String {
-    let version = |name| field(info, name);
-    match (version("valkey_version"), version("redis_version")) {
-        (Some(version), _) => format!("Valkey {version}"),
-        (_, Some(version)) => format!("Redis {version}"),
-        _ => "a version it does not tell".to_owned(),
+    for (name, of) in [("valkey_version", "Valkey "), ("redis_version", "Redis ")] {
+        if let Some(version) = field(info, name) {
+            return [of, version].concat();
+        }
     }
+    "a version it does not tell".to_owned()
 }
 
 /// What it does when its memory is full.
@@ -33,10 +38,10 @@ pub fn memory(info: &str) -> Finding {
     let policy = field(info, "maxmemory_policy").unwrap_or("noeviction");
     let used = field(info, "used_memory_human").unwrap_or("?");
     let limit = match (field(info, "maxmemory"), field(info, "maxmemory_human")) {
-        (Some("0"), _) | (_, None) => "no limit".to_owned(),
-        (_, Some(most)) => format!("of {most}"),
+        (Some("0"), _) | (_, None) => ["no limit", ""],
+        (_, Some(most)) => ["of ", most],
     };
-    let detail = format!("{policy}, {used} used, {limit}");
+    let detail = [policy, ", ", used, " used, ", &limit.concat()].concat();
     match policy {
         "noeviction" => Finding::good(detail),
         _ => Finding::warning(detail, Trouble::RedisPolicy),
@@ -45,11 +50,10 @@ pub fn memory(info: &str) -> Finding {
 
 /// What outlives it. `save` is when snapshots are made, where it may be seen.
 pub fn disk(info: &str, save: Option<&str>) -> Finding {
-    let is_failing = ["rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"]
-        .into_iter()
-        .find(|name| field(info, name) == Some("err"));
-    if let Some(name) = is_failing {
-        return Finding::bad(format!("{name} is err"), Trouble::RedisDisk);
+    for name in ["rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status"] {
+        if field(info, name) == Some("err") {
+            return Finding::bad([name, " is err"].concat(), Trouble::RedisDisk);
+        }
     }
     if field(info, "aof_enabled") == Some("1") {
         return Finding::good("append-only file");
@@ -57,7 +61,7 @@ pub fn disk(info: &str, save: Option<&str>) -> Finding {
     let was_saved = field(info, "rdb_last_bgsave_time_sec").is_some_and(|seconds| !seconds.starts_with('-'));
     match save {
         Some("") => Finding::warning("neither append-only file nor snapshots", Trouble::RedisForgets),
-        Some(when) => Finding::good(format!("snapshots (save {when})")),
+        Some(when) => Finding::good(["snapshots (save ", when, ")"].concat()),
         None if was_saved => Finding::good("snapshots"),
         None => Finding::warning("no append-only file, and no snapshot yet", Trouble::RedisForgets),
     }
@@ -68,17 +72,15 @@ pub fn role(info: &str) -> Finding {
     match field(info, "role") {
         Some("slave" | "replica") => {
             let master = field(info, "master_host").unwrap_or("another");
-            Finding::bad(format!("replica of {master}"), Trouble::RedisReplica)
+            Finding::bad(["replica of ", master].concat(), Trouble::RedisReplica)
         }
         role => Finding::good(role.unwrap_or("master")),
     }
 }
 
-/// What was refused of the rights that are needed, and as whom the agent logs in.
-pub fn rights(refused: &[(&'static str, String)], user: &str) -> Finding {
-    let Some((_, words)) = refused.first() else {
-        return Finding::good("may do all that the agent does");
-    };
+/// Whether something was refused of the rights that are needed: the commands, and the words to the first of them.
+/// `user` is as whom the agent logs in.
+pub fn rights(names: &str, words: &str, user: &str) -> Finding {
     const STATES: &[(&str, Trouble)] = &[
         ("READONLY", Trouble::RedisReplica),
         ("OOM", Trouble::RedisFull),
@@ -87,39 +89,42 @@ pub fn rights(refused: &[(&'static str, String)], user: &str) -> Finding {
         ("CROSSSLOT", Trouble::RedisCluster),
         ("MOVED", Trouble::RedisCluster),
     ];
-    let mut names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
-    names.dedup();
-    let state = STATES.iter().find(|(code, _)| words.starts_with(code));
-    if let Some((code, trouble)) = state {
-        return Finding::bad(format!("refused, {code}: {}", names.join(", ")), *trouble);
+    if words.is_empty() {
+        return Finding::good("may do all that the agent does");
     }
-    lacking(format!("refused: {}", names.join(", ")), user)
+    for (code, trouble) in STATES {
+        if words.starts_with(code) {
+            return Finding::bad(["refused, ", code, ": ", names].concat(), *trouble);
+        }
+    }
+    lacking(["refused: ", names].concat(), user)
 }
 
 /// A right is missing.
 pub fn lacking(detail: String, user: &str) -> Finding {
     let mut found = Finding::bad(detail, Trouble::RedisRights);
-    found.advice.push_str(&format!(" ACL SETUSER {user} {}", access_rules()));
+    found.advice += &[" ACL SETUSER ", user, " ", &access_rules()].concat();
     found
 }
 
 /// What a queue holds, and whether it waits for longer than it should.
+#[inline(never)]
 pub fn queue(held: Held, now_s: f64, waits_s_max: f64, trouble: Trouble) -> Finding {
     if held.records == 0 {
         return Finding::good("empty");
     }
-    let age = |at: Option<f64>| at.map(|at_s| now_s - at_s).unwrap_or_default();
-    let (oldest_s, newest_s) = (age(held.oldest_s), age(held.newest_s));
-    let detail = format!("{} waiting, {} to {} old", held.records, span(newest_s), span(oldest_s));
-    let verdict = if oldest_s > waits_s_max { Verdict::Warning } else { Verdict::Good };
-    match verdict {
-        Verdict::Warning => Finding::warning(detail, trouble),
-        _ => Finding::good(detail),
+    let oldest_s = now_s - held.oldest_s;
+    let (oldest, newest) = (span(oldest_s), span(now_s - held.newest_s));
+    let detail = [&held.records.to_string(), " waiting, ", &newest, " to ", &oldest, " old"].concat();
+    match oldest_s > waits_s_max {
+        true => Finding::warning(detail, trouble),
+        false => Finding::good(detail),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
     const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nused_memory_human:1.02M\r\nmaxmemory:0\r\n\
@@ -159,11 +164,15 @@ mod tests {
 
     #[test]
     fn a_refusal_is_of_a_right_or_of_a_state() {
-        let refused = |words: &str| rights(&[("ZADD", words.to_owned()), ("ZADD", words.to_owned())], "pi");
-        assert_eq!(rights(&[], "pi").verdict, Verdict::Good);
+        let refused = |words: &str| rights("ZADD", words, "pi");
+        assert_eq!(rights("", "", "pi").verdict, Verdict::Good);
         let found = refused("NOPERM this user has no permissions to run the 'zadd' command");
         assert_eq!(found.detail, "refused: ZADD");
-        assert!(found.advice.contains(": ACL SETUSER pi ~chouette:* +exists +unlink "), "{}", found.advice);
+        assert!(
+            found.advice.contains(": ACL SETUSER pi ~chouette:* +exec +watch +unwatch +multi +exists "),
+            "{}",
+            found.advice
+        );
         for (words, trouble) in [
             ("OOM command not allowed when used memory > 'maxmemory'.", Trouble::RedisFull),
             ("READONLY You can't write against a read only replica.", Trouble::RedisReplica),
@@ -176,12 +185,14 @@ mod tests {
 
     #[test]
     fn a_queue_may_wait_but_not_for_ever() {
-        let held = |records| Held { records, oldest_s: Some(900.0), newest_s: Some(990.0) };
+        let held = |records| Held { records, oldest_s: 900.0, newest_s: 990.0 };
         assert_eq!(queue(held(0), 1e3, 1.0, Trouble::QueueRaw), Finding::good("empty"));
         let told = "7 waiting, 10 s to 100 s old";
         assert_eq!(queue(held(7), 1e3, 100.0, Trouble::QueueRaw), Finding::good(told));
         assert_eq!(queue(held(7), 1e3, 99.0, Trouble::QueueRaw), Finding::warning(told, Trouble::QueueRaw));
-        // A clock that was ahead.
+        // A clock that was ahead, and a queue that has lost its keys.
+        let lost = Held { records: 7, oldest_s: f64::INFINITY, newest_s: f64::INFINITY };
+        assert_eq!(queue(lost, 1e3, 99.0, Trouble::QueueRaw), Finding::good("7 waiting, 0 s to 0 s old"));
         assert_eq!(queue(held(7), 1.0, 99.0, Trouble::QueueRaw).detail, "7 waiting, 0 s to 0 s old");
     }
 }

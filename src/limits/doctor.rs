@@ -13,11 +13,11 @@ pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub const CERTIFICATE_DAYS: u64 = 14;
 
 /// How far the clock may be off before that is told of, in seconds.
-pub const CLOCK_OFF_S: f64 = 10.0;
+pub const CLOCK_OFF_S: u64 = 10;
 
 /// How far ahead and how far behind the intake accepts, in seconds: what is outside is lost, or stored only where
 /// Historical Metrics is switched on (<https://docs.datadoghq.com/metrics/custom_metrics/historical_metrics/>).
-pub const CLOCK_WRONG_S: (f64, f64) = (600.0, 3_600.0);
+pub const CLOCK_WRONG_S: (i64, i64) = (600, 3_600);
 
 /// Intervals after which what waits in a queue should have been taken.
 pub const WAITING_INTERVALS: f64 = 4.0;

@@ -4,29 +4,27 @@
 use super::lease::LEASE;
 use super::reply::{first_score, ok, size_of};
 use super::{CLAIMED_METRICS, DELIVERED_METRICS, Queue, QueueError, RAW_METRICS, Stream};
-use crate::protocol::redis::{Request, Value, cmd};
+use crate::protocol::redis::{Request, Value};
 
 /// What a queue holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Held {
     /// Keys or values, whatever is more.
     pub records: u64,
-    /// Score of the oldest key, Unix seconds.
-    pub oldest_s: Option<f64>,
-    /// Score of the newest key, Unix seconds.
-    pub newest_s: Option<f64>,
+    /// Score of the oldest key, Unix seconds; infinite where there is none.
+    pub oldest_s: f64,
+    /// Score of the newest key, Unix seconds; infinite where there is none.
+    pub newest_s: f64,
 }
 
 /// Asks what a queue holds.
+#[inline(never)]
 pub fn look(queue: Queue) -> Request {
     let mut request = Request::new();
-    let ends = |rank: i32| {
-        let mut range = cmd("ZRANGE");
-        range.arg(queue.keys).arg(rank).arg(rank).arg("WITHSCORES");
-        range
-    };
-    request.push(cmd("ZCARD").arg(queue.keys)).push(cmd("HLEN").arg(queue.values));
-    request.push(&ends(0)).push(&ends(-1));
+    request.push_words(&["ZCARD", queue.keys]).push_words(&["HLEN", queue.values]);
+    for rank in ["0", "-1"] {
+        request.push_words(&["ZRANGE", queue.keys, rank, rank, "WITHSCORES"]);
+    }
     request
 }
 
@@ -34,19 +32,23 @@ pub fn look(queue: Queue) -> Request {
 ///
 /// # Errors
 /// See [`QueueError`]; a key of a wrong type is one of them.
+#[inline(never)]
 pub fn held(replies: &[Value], queue: Queue) -> Result<Held, QueueError> {
     let [keys, values, oldest, newest] = replies else {
         return Err(QueueError::Unexpected("the look at a queue"));
     };
-    let records = size_of(keys).map_err(|error| error.about(queue.keys))?;
-    let values = size_of(values).map_err(|error| error.about(queue.values))?;
-    Ok(Held { records: records.max(values), oldest_s: first_score(oldest)?, newest_s: first_score(newest)? })
+    let mut records = 0;
+    for (reply, key) in [(keys, queue.keys), (values, queue.values)] {
+        records = size_of(reply).map_err(|error| error.about(key))?.max(records);
+    }
+    let score = |reply| Ok(first_score(reply)?.unwrap_or(f64::INFINITY));
+    Ok(Held { records, oldest_s: score(oldest)?, newest_s: score(newest)? })
 }
 
 /// Asks who has the lease, and for how long.
 pub fn look_at_lease() -> Request {
     let mut request = Request::new();
-    request.push(cmd("GET").arg(LEASE)).push(cmd("PTTL").arg(LEASE));
+    request.push_words(&["GET", LEASE]).push_words(&["PTTL", LEASE]);
     request
 }
 
@@ -66,15 +68,15 @@ pub fn holder(replies: &[Value]) -> Result<Option<(String, i64)>, QueueError> {
     }
 }
 
-/// Every key there is.
-fn keys() -> impl Iterator<Item = &'static str> {
-    let queues = [RAW_METRICS, CLAIMED_METRICS].into_iter().chain(Stream::ALL.map(Stream::queue));
-    queues.flat_map(|queue| [queue.keys, queue.values]).chain([DELIVERED_METRICS, LEASE])
-}
-
-/// Each command of the agent that can stand in a transaction, once, and what it is given: `*` is all keys, `k` and `v`
-/// are the raw queue's, `c` is that of the claimed keys, `d` that of what was delivered, `l` the lease.
-const IN_TRANSACTION: &str = "\
+/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is every key, `k` one of them.
+///
+/// A transaction that nothing is in shows that there can be one; the others stand in a second one.
+const ASKED: &str = "\
+MULTI
+EXEC
+WATCH k
+UNWATCH
+MULTI
 EXISTS *
 UNLINK *
 ZCARD k
@@ -83,83 +85,104 @@ ZRANGE k 0 0
 ZRANGEBYSCORE k 0 0
 ZREM k 0
 ZREMRANGEBYRANK k 0 0
-HLEN v
-HSET v 0 0
-HMGET v 0
-HDEL v 0
-RENAMENX k c
-LRANGE d 0 0
-RPUSH d 0
-LTRIM d 0 0
-GET l
-SET l 0
-DEL l
-PTTL l
-PEXPIRE l 1
+HLEN k
+HSET k 0 0
+HMGET k 0
+HDEL k 0
+RENAMENX k k
+LRANGE k 0 0
+RPUSH k 0
+LTRIM k 0 0
+GET k
+SET k 0
+DEL k
+PTTL k
+PEXPIRE k 1
 EVAL return 0
+DISCARD
 ";
 
-/// The others.
-pub const AROUND: [&str; 5] = ["WATCH", "UNWATCH", "MULTI", "EXEC", "DISCARD"];
+/// How many of them come first, see [`rights`]; the last of these begins what is discarded.
+const FIRST: usize = 5;
 
-/// What is asked to learn whether the agent may do what it has to. Nothing of it takes effect: a server that refuses
-/// a command says so when it is queued, and no transaction is carried out that has something in it.
+/// What is asked to learn whether the agent may do what it has to, in two requests. Nothing of it takes effect: a
+/// server that refuses a command says so when it is queued, and no transaction is carried out that has something in
+/// it.
 ///
 /// The requests are sent one after the other, the second one only where [`has_begun`] says so of the reply to the
-/// first. They all have to go through the same connection.
-pub fn rights() -> [Request; 2] {
-    let (mut begins, mut queues) = (Request::new(), Request::new());
-    begins.push(cmd("WATCH").arg(LEASE)).push(&cmd("UNWATCH")).begin().commit().begin();
-    for line in IN_TRANSACTION.lines() {
-        let mut words = line.split(' ');
-        let mut command = cmd(words.next().unwrap_or_default());
-        for word in words {
-            match word {
-                "*" => command.arg(keys().collect::<Vec<_>>()),
-                "k" => command.arg(RAW_METRICS.keys),
-                "v" => command.arg(RAW_METRICS.values),
-                "c" => command.arg(CLAIMED_METRICS.keys),
-                "d" => command.arg(DELIVERED_METRICS),
-                "l" => command.arg(LEASE),
-                word => command.arg(word),
-            };
+/// first. They have to go through the same connection.
+#[inline(never)]
+pub fn rights(is_first: bool) -> Request {
+    let mut request = Request::new();
+    let mut words = Vec::new();
+    for (at, line) in ASKED.lines().enumerate() {
+        if (at < FIRST) != is_first {
+            continue;
         }
-        queues.push(&command);
+        words.clear();
+        for word in line.split(' ') {
+            match word {
+                "*" => push_keys(&mut words),
+                "k" => words.push(LEASE),
+                word => words.push(word),
+            }
+        }
+        request.push_words(&words);
     }
-    queues.push(&cmd("DISCARD"));
-    [begins, queues]
+    request
+}
+
+/// Every key there is.
+fn push_keys(words: &mut Vec<&'static str>) {
+    words.push(LEASE);
+    words.push(DELIVERED_METRICS);
+    for queue in [RAW_METRICS, CLAIMED_METRICS] {
+        words.push(queue.keys);
+        words.push(queue.values);
+    }
+    for stream in Stream::ALL {
+        words.push(stream.queue().keys);
+        words.push(stream.queue().values);
+    }
 }
 
 /// Whether the transaction has begun that nothing is carried out of.
 pub fn has_begun(replies: &[Value]) -> bool {
-    matches!(replies, [_, _, Value::Okay, Value::Array(_), Value::Okay])
+    matches!(replies, [Value::Okay, Value::Array(_), _, _, Value::Okay])
 }
 
-/// Who is asked for a right, by [`rights`]: the commands in the order of the replies.
-fn asked() -> impl Iterator<Item = &'static str> {
-    ["WATCH", "UNWATCH", "MULTI", "EXEC", "MULTI"].into_iter().chain(names()).chain(["DISCARD"])
+/// The command of a line of [`ASKED`].
+fn name(line: &'static str) -> &'static str {
+    line.split(' ').next().unwrap_or_default()
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    IN_TRANSACTION.lines().filter_map(|line| line.split(' ').next())
-}
-
-/// What was refused of [`rights`], by the replies to both requests, or to the first: the command, and the words.
-pub fn refused(replies: &[Value]) -> Vec<(&'static str, String)> {
-    let words = |(name, reply): (&'static str, &Value)| match ok(reply) {
-        Err(QueueError::Refused(words)) => Some((name, words)),
-        _ => None,
-    };
-    asked().zip(replies).filter_map(words).collect()
-}
-
-/// The rights as the rules of an access list have them: `~chouette:* +watch … +eval`.
-pub fn access_rules() -> String {
-    let mut rules = "~chouette:*".to_owned();
-    for name in names().chain(AROUND) {
-        rules.push_str(" +");
-        rules.push_str(&name.to_ascii_lowercase());
+/// What was refused of [`rights`], by the replies to both requests, or to the first: the commands, and the words to the
+/// first of them; both empty where nothing was.
+pub fn refused(replies: &[Value]) -> (String, String) {
+    let (mut names, mut first) = (String::new(), String::new());
+    for (at, (line, reply)) in ASKED.lines().zip(replies).enumerate() {
+        let Err(QueueError::Refused(words)) = ok(reply) else { continue };
+        if first.is_empty() {
+            first = words;
+        }
+        // The first command comes again.
+        if at > 0 {
+            names.push_str(if names.is_empty() { "" } else { ", " });
+            names.push_str(name(line));
+        }
     }
+    (names, first)
+}
+
+/// The rights as the rules of an access list have them: `~chouette:* +exec … +discard`.
+pub fn access_rules() -> String {
+    let mut rules = String::from("~chouette:*");
+    // The first one comes again.
+    for line in ASKED.lines().skip(1) {
+        rules.push_str(" +");
+        rules.push_str(name(line));
+    }
+    rules.make_ascii_lowercase();
     rules
 }
 
@@ -195,7 +218,7 @@ mod tests {
         for name in ["AUTH", "SELECT", "PING"] {
             needed.remove(name);
         }
-        let known: BTreeSet<String> = names().chain(AROUND).map(str::to_owned).collect();
+        let known: BTreeSet<String> = ASKED.lines().map(|line| name(line).to_owned()).collect();
         assert_eq!(known, needed);
         let rules = access_rules();
         assert!(known.iter().all(|name| rules.contains(&format!(" +{}", name.to_ascii_lowercase()))));
@@ -203,18 +226,19 @@ mod tests {
 
     #[test]
     fn replies_are_those_of_the_commands_asked_for() {
-        let [begins, queues] = rights();
+        let (begins, queues) = (rights(true), rights(false));
         let words = |request: &Request| {
             let names = request.commands().map(|words| String::from_utf8_lossy(words[0]).into_owned());
             names.collect::<Vec<_>>()
         };
         let sent: Vec<String> = [words(&begins), words(&queues)].concat();
-        assert_eq!(sent, asked().collect::<Vec<_>>());
+        assert_eq!(sent, ASKED.lines().map(name).collect::<Vec<_>>());
+        assert_eq!(begins.replies(), FIRST);
         let all = queues.commands().next().unwrap();
         assert_eq!(all.len(), 1 + 2 * (2 + Stream::ALL.len()) + 2);
-        let begun = [Value::Okay, Value::Okay, Value::Okay, Value::Array(Vec::new()), Value::Okay];
+        let begun = [Value::Okay, Value::Array(Vec::new()), Value::Okay, Value::Okay, Value::Okay];
         assert!(has_begun(&begun));
         assert!(!has_begun(&begun[..4]));
-        assert!(refused(&begun).is_empty());
+        assert_eq!(refused(&begun), (String::new(), String::new()));
     }
 }

@@ -81,7 +81,10 @@ impl HostFiles for HostRoot {
 }
 
 /// Reads to the end of the file and not beyond the bound.
-fn read_text(path: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// The system's; a file that is longer.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(BOARD_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > BOARD_FILE_BYTES_MAX {

@@ -33,8 +33,8 @@ fn a_directory_is_looked_at_and_not_made() {
     set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
     examine(&embedded(&name)).expect("spool", "good", &name);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
-    examine(&embedded("/dev/null/spool")).fails("spool", "/dev/null is no directory", Trouble::SpoolPath);
-    examine(&embedded("/dev/null")).fails("spool", "/dev/null is no directory", Trouble::SpoolPath);
+    examine(&embedded("/dev/null/spool")).fails("spool", "/dev/null: not a directory", Trouble::SpoolPath);
+    examine(&embedded("/dev/null")).fails("spool", "/dev/null: not a directory", Trouble::SpoolPath);
 }
 
 #[test]

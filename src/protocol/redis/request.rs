@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Cmd, cmd, framing, spare};
+use super::{Cmd, framing, spare};
 use crate::limits::REPLY_BYTES_MAX;
 
 /// How much a request wants to read.
@@ -52,6 +52,14 @@ impl Request {
         self
     }
 
+    /// Appends a command of so many words.
+    pub fn push_words(&mut self, words: &[&str]) -> &mut Request {
+        framing::write_header(b'*', words.len(), &mut self.bytes);
+        words.iter().for_each(|word| framing::write_string(word.as_bytes(), &mut self.bytes));
+        self.replies += 1;
+        self
+    }
+
     /// Appends a command with many arguments.
     ///
     /// ```
@@ -75,12 +83,12 @@ impl Request {
 
     /// Appends `MULTI`.
     pub fn begin(&mut self) -> &mut Request {
-        self.push(&cmd("MULTI"))
+        self.push_words(&["MULTI"])
     }
 
     /// Appends `EXEC`.
     pub fn commit(&mut self) -> &mut Request {
-        self.push(&cmd("EXEC"))
+        self.push_words(&["EXEC"])
     }
 
     /// Bounds the replies.
@@ -169,6 +177,7 @@ impl<'a> FromIterator<&'a [u8]> for Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::redis::cmd;
 
     #[test]
     fn commands_are_packed_as_they_are_pushed() {

@@ -9,6 +9,7 @@ mod network;
 mod output;
 mod redis;
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ struct Doctor {
     output: Output,
     /// What no line may show, should somebody else repeat it.
     secrets: Vec<String>,
+    /// As whom the agent logs in to Redis.
+    user: String,
     /// Whether an agent is at work, as far as is known.
     agent_runs: bool,
 }
@@ -41,8 +44,9 @@ struct Doctor {
 ///
 /// # Errors
 /// The kernel refuses a poll.
+#[inline(never)]
 pub fn run(
-    config: Result<Config, String>,
+    config: &Result<Config, String>,
     env_file: Option<&Path>,
     as_json: bool,
     seed: u64,
@@ -52,25 +56,30 @@ pub fn run(
         events: Events::with_capacity(16),
         output: Output::new(as_json),
         secrets: Vec::new(),
+        user: String::new(),
         agent_runs: false,
     };
-    doctor.output.begin("configuration");
-    let source = match env_file {
+    doctor.output.begin("configuration", "");
+    let detail = match env_file {
         Some(path) => format!("the environment and {}", path.display()),
         None => "the environment".to_owned(),
     };
-    match config.and_then(|config| Ok((setup::parts(&config, seed).map_err(|e| e.to_string())?, config))) {
-        Ok((parts, config)) => {
+    let parts = match config {
+        Ok(config) => {
+            setup::parts(config, seed).map(|parts| (config, parts)).map_err(|error| error.to_string())
+        }
+        Err(mistakes) => Err(mistakes.clone()),
+    };
+    match parts {
+        Ok((config, parts)) => {
             let advice = config.warnings.join("\n");
             let verdict = if advice.is_empty() { Verdict::Good } else { Verdict::Warning };
-            doctor.output.end(Finding { verdict, detail: source, advice });
-            doctor.secrets = secrets(&config);
-            doctor.all(&config, parts, seed)?;
+            doctor.output.end(Finding { verdict, detail, advice });
+            doctor.all(config, &parts, seed)?;
         }
-        Err(mistakes) => {
-            let found = Finding { verdict: Verdict::Bad, detail: source, advice: mistakes };
-            doctor.output.end(found);
-            doctor.output.skip("everything else", "configuration");
+        Err(advice) => {
+            doctor.output.end(Finding { verdict: Verdict::Bad, detail, advice });
+            doctor.output.skip("everything else", "", "configuration");
         }
     }
     child::reap();
@@ -78,77 +87,82 @@ pub fn run(
 }
 
 /// What whoever is asked may repeat: as it stands in the configuration, and as it travels.
+#[inline(never)]
 fn secrets(config: &Config) -> Vec<String> {
     let mut secrets = vec![config.api_key.expose().to_owned()];
-    secrets.extend(config.redis.password.iter().map(|password| password.expose().to_owned()));
+    if let Some(password) = &config.redis.password {
+        secrets.push(password.expose().to_owned());
+    }
     if let Some(credentials) = config.proxy.as_ref().and_then(|proxy| proxy.credentials.as_ref()) {
         let credentials = credentials.expose();
         secrets.push(super::proxy::base64(credentials.as_bytes()));
         secrets.push(credentials.to_owned());
-        secrets.extend(credentials.split_once(':').map(|(_, password)| password.to_owned()));
+        let (_, password) = credentials.split_once(':').unwrap_or_default();
+        secrets.push(password.to_owned());
     }
     secrets
 }
 
 impl Doctor {
-    fn all(&mut self, config: &Config, parts: Parts, seed: u64) -> io::Result<()> {
-        let Parts { queues, intakes, datagrams, .. } = parts;
+    #[inline(never)]
+    fn all(&mut self, config: &Config, parts: &Parts, seed: u64) -> io::Result<()> {
+        self.secrets = secrets(config);
+        let user = config.redis.username.as_deref();
+        self.user.push_str(user.unwrap_or("default"));
         // The others of the streams share the intake of metrics.
-        let mut intakes = intakes.iter();
-        let (Some(metrics), Some(logs)) = (intakes.next(), intakes.next()) else { return Ok(()) };
+        let (metrics, logs) = (&parts.intakes.metrics, &parts.intakes.logs);
         let (to_metrics, to_logs) = (&metrics.endpoint, &logs.endpoint);
         let is_same =
             to_metrics.address == to_logs.address && to_metrics.tls.is_some() == to_logs.tls.is_some();
-        let redis = match &queues {
+        let redis = match &parts.queues {
             Queues::Redis(link) => Some(link.endpoint()),
             Queues::Embedded(_) => None,
         };
         let mut names = Vec::new();
-        let metrics_known = self.name("metrics", to_metrics, &mut names)?;
-        let logs_known = is_same || self.name("logs", to_logs, &mut names)?;
-        let redis_known = redis.map(|redis| self.name("redis", redis, &mut names)).transpose()?;
+        let metrics_known = self.name("metrics", to_metrics, &mut names);
+        let logs_known = is_same || self.name("logs", to_logs, &mut names);
+        let redis_known = redis.is_some_and(|redis| self.name("redis", redis, &mut names));
 
-        let is_open = self.reach("metrics", to_metrics, metrics_known)?;
+        let is_open = self.reach("metrics", to_metrics, metrics_known);
         if !is_same {
-            self.reach("logs", to_logs, logs_known)?;
+            self.reach("logs", to_logs, logs_known);
         }
-        self.key(metrics, !config.api_key.expose().is_empty(), is_open)?;
+        self.key(metrics, !config.api_key.expose().is_empty(), is_open);
 
-        let mut reader = match setup::plugin_reader(config, seed) {
-            Ok(reader) => reader,
-            Err(error) => return Err(io::Error::other(error.to_string())),
-        };
-        match &queues {
+        let mut reader =
+            setup::plugin_reader(config, seed).map_err(|error| io::Error::other(error.to_string()))?;
+        match &parts.queues {
             Queues::Redis(link) => {
-                let is_open = self.reach("redis", link.endpoint(), redis_known.unwrap_or_default())?;
-                self.redis(config, &mut reader, is_open)?;
+                let is_open = self.reach("redis", link.endpoint(), redis_known);
+                self.redis(config, &mut reader, is_open);
             }
             Queues::Embedded(place) => self.spool(place),
         }
-        self.plugins(config, &mut reader)?;
-        self.sockets(&datagrams);
+        self.plugins(config, &mut reader);
+        self.sockets(&parts.datagrams);
         self.open_files();
         Ok(())
     }
 
-    /// Waits until something is ready or due.
-    fn wait(&mut self, due: Option<Instant>, limit: Instant) -> io::Result<Instant> {
+    /// Waits until something is ready or due. Where the kernel refuses to wait no time passes, and in the end it is
+    /// the limit that ends a check.
+    #[inline(never)]
+    fn wait(&mut self, due: Option<Instant>, limit: Instant) -> Instant {
         let next = due.map_or(limit, |due| due.min(limit));
         let wait = next.saturating_duration_since(clock::now().mono);
-        match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => result?,
-        }
-        Ok(clock::now().mono)
+        let _ = self.poll.poll(&mut self.events, Some(wait));
+        clock::now().mono
     }
 
     /// Somebody else's words.
-    fn foreign(&self, text: impl ToString) -> String {
+    #[inline(never)]
+    fn foreign(&self, text: &dyn Display) -> String {
         doctor::foreign(&text.to_string(), &self.secrets)
     }
 }
 
 /// When a check that begins now has failed.
+#[inline(never)]
 fn limit(now: Instant) -> Instant {
     now + Duration::from_secs(CHECK_S)
 }

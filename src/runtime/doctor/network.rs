@@ -1,8 +1,10 @@
 //! Names and connections.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ProtocolVersion};
 
 use super::{Doctor, TOKEN, limit};
@@ -32,142 +34,160 @@ fn text_of(address: &Address) -> String {
 
 impl Doctor {
     /// Looks a name up, once however often it is needed; whether it has an address.
-    pub(super) fn name(
-        &mut self,
-        what: &str,
-        endpoint: &Endpoint,
-        known: &mut Vec<(String, bool)>,
-    ) -> io::Result<bool> {
-        let Some((host, port)) = first_peer(endpoint) else { return Ok(true) };
+    #[inline(never)]
+    pub(super) fn name(&mut self, what: &str, endpoint: &Endpoint, known: &mut Vec<(String, bool)>) -> bool {
+        let Some((host, port)) = first_peer(endpoint) else { return true };
         if literal(host).is_some() {
-            return Ok(true);
+            return true;
         }
-        if let Some((_, has_address)) = known.iter().find(|(name, _)| name == host) {
-            return Ok(*has_address);
+        for (name, has_address) in &*known {
+            if name == host {
+                return *has_address;
+            }
         }
-        self.output.begin(&format!("name {what}"));
-        let answer = self.look_up(host, port)?;
+        self.output.begin("name ", what);
+        let answer = self.look_up(host, port);
         let has_address = answer.is_ok();
         let found = match answer {
-            Ok(addresses) => Finding::good(format!("{host}: {addresses}")),
+            Ok(addresses) => {
+                let mut detail = format!("{host}: ");
+                for (at, address) in addresses.iter().enumerate() {
+                    detail.push_str(if at == 0 { "" } else { ", " });
+                    detail.push_str(&address.ip().to_string());
+                }
+                Finding::good(detail)
+            }
             Err(error) => {
                 let trouble = match &error {
                     ResolveError::Refused { what, .. } => judge::name_refusal(what),
                     ResolveError::TimedOut { .. } => Trouble::NameServer,
                     ResolveError::Child { .. } => Trouble::NoResolver,
                 };
-                Finding::bad(self.foreign(error), trouble)
+                Finding::bad(self.foreign(&error), trouble)
             }
         };
         self.output.end(found);
         known.push((host.to_owned(), has_address));
-        Ok(has_address)
+        has_address
     }
 
-    fn look_up(&mut self, host: &str, port: u16) -> io::Result<Result<String, ResolveError>> {
+    fn look_up(&mut self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
         let mut now = clock::now().mono;
-        let program = Path::new(THIS_PROGRAM);
-        let mut lookup = match Lookup::start(host, port, program, TOKEN, self.poll.registry(), now) {
-            Ok(lookup) => lookup,
-            Err(error) => return Ok(Err(error)),
-        };
+        let mut lookup =
+            Lookup::start(host, port, Path::new(THIS_PROGRAM), TOKEN, self.poll.registry(), now)?;
         loop {
             if let Some(answer) = lookup.drive(now) {
                 lookup.close(self.poll.registry());
-                let ip = |address: &std::net::SocketAddr| address.ip().to_string();
-                return Ok(answer.map(|all| all.iter().map(ip).collect::<Vec<_>>().join(", ")));
+                return answer;
             }
-            now = self.wait(None, lookup.deadline())?;
+            now = self.wait(None, lookup.deadline());
         }
     }
 
     /// Dials, and tells of each step: TCP, proxy, TLS. Whether the connection was opened.
-    pub(super) fn reach(&mut self, what: &str, endpoint: &Endpoint, has_address: bool) -> io::Result<bool> {
-        let steps = steps(endpoint);
-        let name = |(_, step): &(Stage, &str)| format!("{step} {what}");
-        if !has_address {
-            steps.iter().for_each(|step| self.output.skip(&name(step), "no address"));
-            return Ok(false);
+    #[inline(never)]
+    pub(super) fn reach(&mut self, what: &str, endpoint: &Endpoint, has_address: bool) -> bool {
+        let mut left = steps(endpoint);
+        let is_open = has_address && self.dial(what, endpoint, &mut left);
+        let why = match has_address {
+            true => "no connection",
+            false => "no address",
+        };
+        for (_, step) in left {
+            self.output.skip(step, what, why);
         }
-        let mut steps = steps.iter().peekable();
-        if let Some(first) = steps.peek() {
-            self.output.begin(&name(first));
-        }
+        is_open
+    }
+
+    /// Takes what was tried off what is left to do; whether all of it went well.
+    fn dial(&mut self, what: &str, endpoint: &Endpoint, left: &mut &[(Stage, &str)]) -> bool {
         let mut now = clock::now().mono;
+        self.begin_step(what, left);
         let mut connection = Connection::dial(endpoint, TOKEN, self.poll.registry(), now);
         let mut ends = limit(now);
         loop {
             let seen = connection.stage();
             let progress = connection.drive(self.poll.registry(), now);
-            let error = match &progress {
-                Progress::Failed(error) => Some(error),
-                _ => None,
+            let stage = match &progress {
+                Progress::Failed(error) => stage_of(error, endpoint, seen),
+                _ => connection.stage(),
             };
-            let stage = error.map_or(connection.stage(), |error| stage_of(error, endpoint, seen));
             // The name was looked up once more, which is told of elsewhere.
             if seen == Stage::Resolving {
                 self.output.begin_anew();
             }
             // What lies behind us went well.
-            while let Some((step, _)) = steps.next_if(|(step, _)| *step < stage) {
+            while let [(step, _), behind @ ..] = *left
+                && *step < stage
+            {
                 let found = self.step_taken(*step, &connection, endpoint);
                 self.output.end(found);
+                *left = behind;
                 ends = limit(now);
-                if let Some(next) = steps.peek() {
-                    self.output.begin(&name(next));
-                }
+                self.begin_step(what, left);
             }
             let failed = match progress {
-                Progress::Open => {
-                    connection.close(self.poll.registry());
-                    return Ok(true);
-                }
+                Progress::Open => return true,
                 Progress::Failed(error) => self.failed_step(&error, stage),
                 // With many addresses, one after the other would take too long.
                 Progress::Waiting if now >= ends => {
                     Finding::bad(format!("no connection within {CHECK_S} s"), Trouble::NoWay)
                 }
                 Progress::Waiting => {
-                    now = self.wait(connection.deadline(), ends)?;
+                    now = self.wait(connection.deadline(), ends);
                     continue;
                 }
             };
             self.output.end(failed);
-            steps.next();
-            steps.for_each(|step| self.output.skip(&name(step), "no connection"));
-            return Ok(false);
+            *left = left.get(1..).unwrap_or_default();
+            return false;
         }
     }
 
+    fn begin_step(&mut self, what: &str, left: &[(Stage, &str)]) {
+        if let Some((_, step)) = left.first() {
+            self.output.begin(step, what);
+        }
+    }
+
+    #[inline(never)]
     fn step_taken(&self, step: Stage, connection: &Connection, endpoint: &Endpoint) -> Finding {
+        let address = text_of(&endpoint.address);
         match (step, connection.tls()) {
-            (Stage::Handshaking, Some((version, chain))) => {
-                let facts: Vec<_> = chain.iter().filter_map(|certificate| facts(certificate)).collect();
-                let version = match version {
-                    ProtocolVersion::TLSv1_3 => "TLS 1.3",
-                    _ => "TLS 1.2",
-                };
-                let issuer = facts.first().and_then(|facts| facts.issuer.as_deref()).unwrap_or("?");
-                let now_s = clock::now().wall_s as u64;
-                // One that has ended was not needed: without it the chain was accepted.
-                let ends = facts.iter().map(|facts| facts.not_after_s).filter(|end_s| *end_s >= now_s);
-                let Some(until_s) = ends.min() else { return Finding::good(version) };
-                let detail = format!("{version}, from {}, until {}", self.foreign(issuer), date(until_s));
-                match until_s - now_s < CERTIFICATE_DAYS * 86_400 {
-                    true => Finding::warning(detail, Trouble::CertificateSoon),
-                    false => Finding::good(detail),
-                }
-            }
-            (Stage::Tunnelling, _) => {
-                Finding::good(format!("lets through to {}", text_of(&endpoint.address)))
-            }
+            (Stage::Handshaking, Some((version, chain))) => self.tls(version, chain),
+            (Stage::Tunnelling, _) => Finding::good(["lets through to ", &address].concat()),
             _ => Finding::good(match first_peer(endpoint) {
                 Some((host, port)) => format!("{host}:{port}"),
-                None => text_of(&endpoint.address),
+                None => address,
             }),
         }
     }
 
+    fn tls(&self, version: ProtocolVersion, chain: &[CertificateDer<'static>]) -> Finding {
+        let version = match version {
+            ProtocolVersion::TLSv1_3 => "TLS 1.3",
+            _ => "TLS 1.2",
+        };
+        let now_s = clock::now().wall_s as u64;
+        let (mut first, mut until_s) = (None, u64::MAX);
+        for certificate in chain {
+            let Some(facts) = facts(certificate) else { continue };
+            // One that has ended was not needed: without it the chain was accepted.
+            if facts.not_after_s >= now_s {
+                until_s = until_s.min(facts.not_after_s);
+            }
+            first.get_or_insert(facts);
+        }
+        let Some(first) = first.filter(|_| until_s < u64::MAX) else { return Finding::good(version) };
+        let issuer = self.foreign(&first.issuer.as_deref().unwrap_or("?"));
+        let detail = format!("{version}, from {issuer}, until {}", date(until_s));
+        match until_s - now_s < CERTIFICATE_DAYS * 86_400 {
+            true => Finding::warning(detail, Trouble::CertificateSoon),
+            false => Finding::good(detail),
+        }
+    }
+
+    #[inline(never)]
     fn failed_step(&self, error: &ConnectionError, stage: Stage) -> Finding {
         let trouble = match error {
             ConnectionError::Resolve(_) => Trouble::NameUnknown,
@@ -189,7 +209,7 @@ impl Doctor {
             },
             ConnectionError::Tls(rustls::Error::InvalidCertificate(error)) => {
                 let (detail, trouble) = distrust(error);
-                return Finding::bad(self.foreign(detail), trouble);
+                return Finding::bad(self.foreign(&detail), trouble);
             }
             _ if stage == Stage::Tunnelling => Trouble::ProxySilent,
             _ => Trouble::TlsOther,
@@ -198,18 +218,23 @@ impl Doctor {
     }
 }
 
-/// What has to be done one after the other, and the stage it is done in.
-fn steps(endpoint: &Endpoint) -> Vec<(Stage, &'static str)> {
-    if let Address::Unix(_) = endpoint.address {
-        return vec![(Stage::Handshaking, "socket")];
+/// What has to be done one after the other: the stage it is done in, and what it is called.
+fn steps(endpoint: &Endpoint) -> &'static [(Stage, &'static str)] {
+    const SOCKET: (Stage, &str) = (Stage::Connecting, "socket ");
+    const TCP: (Stage, &str) = (Stage::Connecting, "tcp ");
+    const PROXY: (Stage, &str) = (Stage::Tunnelling, "proxy ");
+    const TLS: (Stage, &str) = (Stage::Handshaking, "tls ");
+    match (&endpoint.address, endpoint.proxy.is_some(), endpoint.tls.is_some()) {
+        (Address::Unix(_), ..) => &[SOCKET],
+        (_, true, true) => &[TCP, PROXY, TLS],
+        (_, true, false) => &[TCP, PROXY],
+        (_, false, true) => &[TCP, TLS],
+        (_, false, false) => &[TCP],
     }
-    let mut steps = vec![(Stage::Connecting, "tcp")];
-    steps.extend(endpoint.proxy.is_some().then_some((Stage::Tunnelling, "proxy")));
-    steps.extend(endpoint.tls.is_some().then_some((Stage::Handshaking, "tls")));
-    steps
 }
 
 /// Where an error belongs; `seen` is the stage before.
+#[inline(never)]
 fn stage_of(error: &ConnectionError, endpoint: &Endpoint, seen: Stage) -> Stage {
     match error {
         ConnectionError::Resolve(_) => Stage::Resolving,
@@ -230,22 +255,27 @@ fn stage_of(error: &ConnectionError, endpoint: &Endpoint, seen: Stage) -> Stage 
 
 /// Why a certificate is not accepted.
 fn distrust(error: &CertificateError) -> (String, Trouble) {
-    let here = || date(clock::now().wall_s as u64);
-    match error {
+    let (words, at, trouble) = match error {
         CertificateError::ExpiredContext { not_after, .. } => {
-            let text =
-                format!("certificate ended on {}, and here it is {}", date(not_after.as_secs()), here());
-            (text, Trouble::CertificateExpired)
+            ("ended on ", not_after, Trouble::CertificateExpired)
         }
         CertificateError::NotValidYetContext { not_before, .. } => {
-            let begins = date(not_before.as_secs());
-            (format!("certificate begins on {begins}, and here it is {}", here()), Trouble::CertificateNotYet)
+            ("begins on ", not_before, Trouble::CertificateNotYet)
         }
         CertificateError::UnknownIssuer => {
-            ("certificate from an authority that is not known".to_owned(), Trouble::CertificateIssuer)
+            return (
+                "certificate from an authority that is not known".to_owned(),
+                Trouble::CertificateIssuer,
+            );
         }
-        CertificateError::NotValidForNameContext { .. } => (error.to_string(), Trouble::CertificateName),
-        CertificateError::Other(_) => (format!("certificate refused: {error}"), Trouble::CertificateSelf),
-        _ => (format!("certificate refused: {error}"), Trouble::CertificateIssuer),
-    }
+        CertificateError::NotValidForNameContext { .. } => {
+            return (error.to_string(), Trouble::CertificateName);
+        }
+        CertificateError::Other(_) => {
+            return (format!("certificate refused: {error}"), Trouble::CertificateSelf);
+        }
+        _ => return (format!("certificate refused: {error}"), Trouble::CertificateIssuer),
+    };
+    let here = date(clock::now().wall_s as u64);
+    (["certificate ", words, &date(at.as_secs()), ", and here it is ", &here].concat(), trouble)
 }

@@ -24,12 +24,14 @@ impl Output {
         Output { checks: Vec::new(), as_json, is_terminal: is_there && !as_json, in_colour, trying: None }
     }
 
-    /// A check begins.
-    pub fn begin(&mut self, name: &str) {
+    /// A check begins: what is done, and to whom.
+    #[inline(never)]
+    pub fn begin(&mut self, what: &str, whom: &str) {
+        let name = [what, whom].concat();
         if self.is_terminal {
-            print(&format!("… {name}"));
+            print(&["… ", &name].concat());
         }
-        self.trying = Some((name.to_owned(), clock::now().mono));
+        self.trying = Some((name, clock::now().mono));
     }
 
     /// Only now it begins in earnest.
@@ -40,33 +42,40 @@ impl Output {
     }
 
     /// It has ended.
+    #[inline(never)]
     pub fn end(&mut self, found: Finding) {
-        if let Some((name, began)) = self.trying.take() {
-            if self.is_terminal {
-                print("\r\x1b[K");
-            }
+        if let Some((name, began)) = self.give_up() {
             let took = clock::now().mono.saturating_duration_since(began);
-            self.tell(&name, Some(took), found);
+            self.add(name, Some(took), found);
         }
     }
 
     /// It has no line of its own.
-    pub fn give_up(&mut self) {
-        if self.trying.take().is_some() && self.is_terminal {
+    #[inline(never)]
+    pub fn give_up(&mut self) -> Option<(String, Instant)> {
+        if self.is_terminal && self.trying.is_some() {
             print("\r\x1b[K");
         }
+        self.trying.take()
     }
 
     /// It cannot be tried.
-    pub fn skip(&mut self, name: &str, why: &str) {
-        self.tell(name, None, Finding::skipped(why));
+    #[inline(never)]
+    pub fn skip(&mut self, what: &str, whom: &str, why: &str) {
+        self.add([what, whom].concat(), None, Finding::skipped(why));
     }
 
     /// One that took so long has ended.
+    #[inline(never)]
     pub fn tell(&mut self, name: &str, took: Option<Duration>, found: Finding) {
+        self.add(name.to_owned(), took, found);
+    }
+
+    #[inline(never)]
+    fn add(&mut self, name: String, took: Option<Duration>, found: Finding) {
         let Finding { verdict, detail, advice } = found;
         let took = took.filter(|_| verdict != Verdict::Skipped);
-        let check = Check { name: name.to_owned(), verdict, took, detail, advice };
+        let check = Check { name, verdict, took, detail, advice };
         if !self.as_json {
             // What was said of one is not said again of the next.
             let is_new = self.checks.iter().all(|other| other.advice != check.advice);
