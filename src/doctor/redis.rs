@@ -80,6 +80,7 @@ pub fn role(info: &str) -> Finding {
 
 /// Whether something was refused of the rights that are needed: the commands, and the words to the first of them.
 /// `user` is as whom the agent logs in.
+#[inline(never)]
 pub fn rights(names: &str, words: &str, user: &str) -> Finding {
     const STATES: &[(&str, Trouble)] = &[
         ("READONLY", Trouble::RedisReplica),

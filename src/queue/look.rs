@@ -68,13 +68,14 @@ pub fn holder(replies: &[Value]) -> Result<Option<(String, i64)>, QueueError> {
     }
 }
 
-/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is every key, `k` one of them.
+/// Each command of the agent, with what it is given to learn whether it is allowed: `*` is every key, `k` one of a
+/// queue, `l` the lease.
 ///
 /// A transaction that nothing is in shows that there can be one; the others stand in a second one.
 const ASKED: &str = "\
 MULTI
 EXEC
-WATCH k
+WATCH l
 UNWATCH
 MULTI
 EXISTS *
@@ -93,11 +94,11 @@ RENAMENX k k
 LRANGE k 0 0
 RPUSH k 0
 LTRIM k 0 0
-GET k
-SET k 0
-DEL k
-PTTL k
-PEXPIRE k 1
+GET l
+SET l 0
+DEL l
+PTTL l
+PEXPIRE l 1
 EVAL return 0
 DISCARD
 ";
@@ -123,7 +124,8 @@ pub fn rights(is_first: bool) -> Request {
         for word in line.split(' ') {
             match word {
                 "*" => push_keys(&mut words),
-                "k" => words.push(LEASE),
+                "k" => words.push(RAW_METRICS.keys),
+                "l" => words.push(LEASE),
                 word => words.push(word),
             }
         }
@@ -141,8 +143,9 @@ fn push_keys(words: &mut Vec<&'static str>) {
         words.push(queue.values);
     }
     for stream in Stream::ALL {
-        words.push(stream.queue().keys);
-        words.push(stream.queue().values);
+        let queue = stream.queue();
+        words.push(queue.keys);
+        words.push(queue.values);
     }
 }
 
@@ -156,22 +159,25 @@ fn name(line: &'static str) -> &'static str {
     line.split(' ').next().unwrap_or_default()
 }
 
-/// What was refused of [`rights`], by the replies to both requests, or to the first: the commands, and the words to the
-/// first of them; both empty where nothing was.
-pub fn refused(replies: &[Value]) -> (String, String) {
-    let (mut names, mut first) = (String::new(), String::new());
-    for (at, (line, reply)) in ASKED.lines().zip(replies).enumerate() {
-        let Err(QueueError::Refused(words)) = ok(reply) else { continue };
-        if first.is_empty() {
-            first = words;
+/// What was refused of [`rights`], by the replies to both requests, the second ones empty where only the first was
+/// sent: the commands, and the words to the first of them; both empty where nothing was.
+#[inline(never)]
+pub fn refused(first: &[Value], second: &[Value]) -> (String, String) {
+    let (mut names, mut why) = (String::new(), String::new());
+    for (at, line) in ASKED.lines().enumerate() {
+        let reply = if at < FIRST { first.get(at) } else { second.get(at - FIRST) };
+        let Some(Err(QueueError::Refused(words))) = reply.map(ok) else { continue };
+        if why.is_empty() {
+            why = words;
         }
-        // The first command comes again.
-        if at > 0 {
-            names.push_str(if names.is_empty() { "" } else { ", " });
-            names.push_str(name(line));
+        names.push_str(if names.is_empty() { "" } else { ", " });
+        names.push_str(name(line));
+        // Without the first command nothing is learnt of the others.
+        if at == 0 {
+            break;
         }
     }
-    (names, first)
+    (names, why)
 }
 
 /// The rights as the rules of an access list have them: `~chouette:* +exec … +discard`.
@@ -239,6 +245,6 @@ mod tests {
         let begun = [Value::Okay, Value::Array(Vec::new()), Value::Okay, Value::Okay, Value::Okay];
         assert!(has_begun(&begun));
         assert!(!has_begun(&begun[..4]));
-        assert_eq!(refused(&begun), (String::new(), String::new()));
+        assert_eq!(refused(&begun, &[]), (String::new(), String::new()));
     }
 }

@@ -284,7 +284,11 @@ impl Intake {
     /// Asks whether the key is right: `GET …/v1/validate`. Without a key, whatever is answered to that.
     pub fn key_question(&self) -> HttpRequest {
         let request = HttpRequest::get(&self.url.authority(), &self.url.path_and("/v1/validate"));
-        if self.api_key.is_empty() { request } else { request.with_header("DD-API-KEY", &self.api_key) }
+        if self.api_key.is_empty() {
+            request
+        } else {
+            request.with_header("DD-API-KEY", self.api_key.as_str())
+        }
     }
 
     /// A request with this body: zlib, unless the stream's form is plain.

@@ -19,7 +19,7 @@ use mio::{Events, Poll, Token};
 use super::setup::{self, Parts, Queues};
 use super::{child, clock};
 use crate::config::Config;
-use crate::doctor::{self, Finding, Verdict};
+use crate::doctor::{self, Finding, Trouble, Verdict};
 use crate::limits::doctor::CHECK_S;
 use output::Output;
 
@@ -75,7 +75,7 @@ pub fn run(
             let advice = config.warnings.join("\n");
             let verdict = if advice.is_empty() { Verdict::Good } else { Verdict::Warning };
             doctor.output.end(Finding { verdict, detail, advice });
-            doctor.all(config, &parts, seed)?;
+            doctor.all(config, &parts, seed);
         }
         Err(advice) => {
             doctor.output.end(Finding { verdict: Verdict::Bad, detail, advice });
@@ -83,7 +83,10 @@ pub fn run(
         }
     }
     child::reap();
-    Ok(doctor.output.finish())
+    let is_well = doctor.output.finish();
+    // The process ends: nothing has to be given back.
+    std::mem::forget(doctor);
+    Ok(is_well)
 }
 
 /// What whoever is asked may repeat: as it stands in the configuration, and as it travels.
@@ -105,7 +108,7 @@ fn secrets(config: &Config) -> Vec<String> {
 
 impl Doctor {
     #[inline(never)]
-    fn all(&mut self, config: &Config, parts: &Parts, seed: u64) -> io::Result<()> {
+    fn all(&mut self, config: &Config, parts: &Parts, seed: u64) {
         self.secrets = secrets(config);
         let user = config.redis.username.as_deref();
         self.user.push_str(user.unwrap_or("default"));
@@ -129,8 +132,13 @@ impl Doctor {
         }
         self.key(metrics, !config.api_key.expose().is_empty(), is_open);
 
-        let mut reader =
-            setup::plugin_reader(config, seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let mut reader = match setup::plugin_reader(config, seed) {
+            Ok(reader) => reader,
+            Err(error) => {
+                let found = Finding::bad(self.foreign(&error), Trouble::PluginOther);
+                return self.output.tell("plugins", None, found);
+            }
+        };
         match &parts.queues {
             Queues::Redis(link) => {
                 let is_open = self.reach("redis", link.endpoint(), redis_known);
@@ -141,7 +149,6 @@ impl Doctor {
         self.plugins(config, &mut reader);
         self.sockets(&parts.datagrams);
         self.open_files();
-        Ok(())
     }
 
     /// Waits until something is ready or due. Where the kernel refuses to wait no time passes, and in the end it is

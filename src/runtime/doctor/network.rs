@@ -50,9 +50,9 @@ impl Doctor {
         let has_address = answer.is_ok();
         let found = match answer {
             Ok(addresses) => {
-                let mut detail = format!("{host}: ");
+                let mut detail = host.to_owned();
                 for (at, address) in addresses.iter().enumerate() {
-                    detail.push_str(if at == 0 { "" } else { ", " });
+                    detail.push_str(if at == 0 { ": " } else { ", " });
                     detail.push_str(&address.ip().to_string());
                 }
                 Finding::good(detail)

@@ -85,7 +85,7 @@ impl Output {
     }
 
     /// The last word; whether nothing is broken.
-    pub fn finish(self) -> bool {
+    pub fn finish(&self) -> bool {
         match self.as_json {
             true => print(&doctor::json(&self.checks)),
             false => print(&doctor::summary(&self.checks)),

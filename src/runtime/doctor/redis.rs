@@ -102,12 +102,13 @@ impl Doctor {
     #[inline(never)]
     fn rights(&mut self, reader: &mut PluginReader) -> bool {
         self.output.begin(ASKED[0], "");
-        let Some(mut replies) = self.ask(reader, look::rights(true)) else { return false };
-        if look::has_begun(&replies) {
-            let Some(queued) = self.ask(reader, look::rights(false)) else { return false };
-            replies.extend(queued);
+        let Some(first) = self.ask(reader, look::rights(true)) else { return false };
+        let mut second = Vec::new();
+        if look::has_begun(&first) {
+            let Some(replies) = self.ask(reader, look::rights(false)) else { return false };
+            second = replies;
         }
-        let (names, words) = look::refused(&replies);
+        let (names, words) = look::refused(&first, &second);
         self.output.end(rights(&names, &words, &self.user));
         true
     }
