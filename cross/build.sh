@@ -69,7 +69,7 @@ build() {
     rustflags='-Clink-self-contained=no'
     # Small functions are inlined even where size counts: calls to them take more bytes than they do. By how much the
     # threshold pays is told in tests/bench/README.md.
-    rustflags+=' -Cllvm-args=--inline-threshold=40'
+    rustflags+=' -Cllvm-args=--inline-threshold=20'
     # Nothing unwinds and nothing prints a backtrace.
     rustflags+=' -Cforce-unwind-tables=no'
     # Of a derived Debug only the name is written: what a person is to read has words of its own.
