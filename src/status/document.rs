@@ -20,6 +20,7 @@ impl Default for Document {
 
 impl Document {
     /// Begins a member that is an object; [`Document::end`] ends it.
+    #[inline(never)]
     pub fn begin(&mut self, key: &str) {
         self.member(key, "{");
         self.is_fresh = true;
@@ -67,6 +68,7 @@ impl Document {
     }
 
     /// Yes or no.
+    #[inline(never)]
     pub fn flag(&mut self, key: &str, flag: bool) {
         self.member(key, if flag { "true" } else { "false" });
     }

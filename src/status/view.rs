@@ -1,11 +1,11 @@
 //! The document as a person reads it: a line for each part, with a tick, a cross, or neither.
 //!
 //! ```text
-//! ✓ agent    version 0.1.0, process 412, up 3 h 12 min
-//! ✓ redis    connected for 3 h 12 min; this agent has the lease
-//! ✓ flush    3 s ago: 120 records into 14 series
-//! ✗ metrics  failing for 6 min: the intake answered 503; next attempt in 12 s; 40 wait
-//!   today    12 kB in 31 requests
+//! ✓ agent       version 0.1.0, process 412, up 3 h 12 min
+//! ✓ redis       connected for 3 h 12 min; this agent has the lease
+//! ✓ flush       3 s ago: 120 records into 14 series
+//! ✗ metrics     failing for 6 min: the intake answered 503; next attempt in 12 s; 40 wait
+//!   today       12 kB in 31 requests
 //! ```
 
 use super::Object;
@@ -18,6 +18,9 @@ enum Mark {
     Bad,
     Plain,
 }
+
+/// The column of labels: the longest of them, and two blanks.
+const LABEL_CHARS: usize = 12;
 
 /// How the text is to look.
 #[derive(Clone, Copy)]
@@ -95,7 +98,7 @@ const FIGURES: [(&str, &str); 5] = [
 
 /// The whole document as lines.
 pub fn text(document: Object<'_>, look: Look) -> String {
-    let mut rows = Rows(Vec::new());
+    let mut rows = Rows { out: String::new(), is_coloured: look.is_coloured };
     let is_stuck = document.has("reason");
     rows.add(if is_stuck { Mark::Bad } else { Mark::Good }, "agent");
     rows.fill(document, "version {version}, process {pid}, up {uptime_s:time}");
@@ -132,33 +135,48 @@ pub fn text(document: Object<'_>, look: Look) -> String {
         }
     }
     for (label, pieces) in FIGURES {
+        let end = rows.out.len();
         rows.add(Mark::Plain, label);
-        let is_known = rows.fill(document, pieces);
-        if label == "dropped" && !is_known {
+        if rows.fill(document, pieces) {
+            continue;
+        }
+        if label == "dropped" {
             rows.fill(document, "nothing since the start");
-        } else if !is_known {
-            rows.0.pop();
+        } else {
+            rows.out.truncate(end);
         }
     }
     if look.with_hour {
         rows.hour(document.member("hour"));
     }
-    rows.lines(look.is_coloured)
+    rows.out.push('\n');
+    rows.out
 }
 
-struct Row {
-    mark: Mark,
-    label: String,
-    text: String,
+struct Rows {
+    out: String,
+    is_coloured: bool,
 }
-
-struct Rows(Vec<Row>);
 
 impl Rows {
-    /// A row, still without its text.
+    /// Begins a row, still without its text.
     #[inline(never)]
     fn add(&mut self, mark: Mark, label: &str) {
-        self.0.push(Row { mark, label: label.to_owned(), text: String::new() });
+        let out = &mut self.out;
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(match (mark, self.is_coloured) {
+            (Mark::Good, true) => "\x1b[32m✓\x1b[0m ",
+            (Mark::Bad, true) => "\x1b[31m✗\x1b[0m ",
+            (Mark::Good, false) => "✓ ",
+            (Mark::Bad, false) => "✗ ",
+            (Mark::Plain, _) => "  ",
+        });
+        out.push_str(label);
+        for _ in label.len()..LABEL_CHARS {
+            out.push(' ');
+        }
     }
 
     /// A part as it is now.
@@ -175,29 +193,30 @@ impl Rows {
         self.fill(object, pieces);
     }
 
-    /// Adds pieces to the text of the last row, see [`Part`]; tells whether there was one that could be. Units are
+    /// Adds pieces to the text of the row, see [`Part`]; tells whether there was one that could be. Units are
     /// `time`, of seconds, `bytes`, `counts`, which is an object of numbers, and what it is that is counted, `record`.
     #[inline(never)]
     fn fill(&mut self, object: Object<'_>, pieces: &str) -> bool {
-        let Some(Row { text, .. }) = self.0.last_mut() else { return false };
+        let out = &mut self.out;
+        let begin = out.len();
         for piece in pieces.split('|') {
-            let start = text.len();
+            let end = out.len();
             // Words and members take turns.
             for (place, part) in piece.split(['{', '}']).enumerate() {
                 if place % 2 == 0 {
-                    text.push_str(part);
-                } else if push_member(text, object, part).is_none() {
-                    text.truncate(start);
+                    out.push_str(part);
+                } else if push_member(out, object, part).is_none() {
+                    out.truncate(end);
                     break;
                 }
             }
         }
-        !text.is_empty()
+        out.len() > begin
     }
 
     fn hour(&mut self, hour: Object<'_>) {
         self.add(Mark::Plain, "");
-        self.fill(hour, "the last hour, minute by minute");
+        self.out.push_str("the last hour, minute by minute");
         for (key, label) in
             [("released", "released"), ("bytes", "sent"), ("queued", "queue"), ("dropped", "dropped")]
         {
@@ -206,42 +225,16 @@ impl Rows {
             for number in &numbers {
                 most = most.max(*number);
             }
-            let mut text = String::new();
-            push_bars(&mut text, &numbers, most);
-            text.push_str("  ");
+            self.add(Mark::Plain, label);
+            push_bars(&mut self.out, &numbers, most);
+            self.out.push_str("  ");
             if key == "bytes" {
-                push_bytes(&mut text, most)
+                push_bytes(&mut self.out, most)
             } else {
-                push_number(&mut text, most)
+                push_number(&mut self.out, most)
             }
-            text.push_str(" at most");
-            self.0.push(Row { mark: Mark::Plain, label: label.to_owned(), text });
+            self.out.push_str(" at most");
         }
-    }
-
-    fn lines(&self, is_coloured: bool) -> String {
-        let mut width = 0;
-        for row in &self.0 {
-            width = width.max(row.label.len());
-        }
-        let mut out = String::new();
-        for Row { mark, label, text } in &self.0 {
-            out.push_str(match (mark, is_coloured) {
-                (Mark::Good, true) => "\x1b[32m✓\x1b[0m",
-                (Mark::Bad, true) => "\x1b[31m✗\x1b[0m",
-                (Mark::Good, false) => "✓",
-                (Mark::Bad, false) => "✗",
-                (Mark::Plain, _) => " ",
-            });
-            out.push(' ');
-            out.push_str(label);
-            for _ in label.len()..width + 2 {
-                out.push(' ');
-            }
-            out.push_str(text);
-            out.push('\n');
-        }
-        out
     }
 }
 
