@@ -71,7 +71,7 @@ impl Collectors {
                 slot.failed(&TEXT, cx);
                 continue;
             }
-            self.read(index, |collector, reading| collector.begin(reading), outbox, cx);
+            self.read(index, None, outbox, cx);
         }
     }
 
@@ -83,22 +83,20 @@ impl Collectors {
         if matches!(reply, Reply::Http(_) | Reply::Redis(_)) {
             slot.open = slot.open.saturating_sub(1);
         }
-        self.read(index, |collector, reading| collector.reply(ticket, reply, reading), outbox, cx);
+        self.read(index, Some((ticket, reply)), outbox, cx);
     }
 
-    /// Lets a collector go on, and takes what it has read, asks and could not read.
-    fn read(
-        &mut self,
-        index: usize,
-        go_on: impl FnOnce(&mut dyn Collector, &mut Reading<'_>) -> Result<(), CollectError>,
-        outbox: &mut Outbox,
-        cx: &mut Cx<'_>,
-    ) {
+    /// Lets a collector begin, or go on with a reply, and takes what it has read, asks and could not read.
+    fn read(&mut self, index: usize, reply: Option<(u32, Reply)>, outbox: &mut Outbox, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         let mut reading = Reading::new(&*self.files);
-        if let Err(error) = go_on(&mut *slot.collector, &mut reading) {
+        let went = match reply {
+            Some((ticket, reply)) => slot.collector.reply(ticket, reply, &mut reading),
+            None => slot.collector.begin(&mut reading),
+        };
+        if let Err(error) = went {
             slot.error.absorb(error);
         }
         let Reading { gauges, questions, .. } = reading;
@@ -203,6 +201,7 @@ impl Collectors {
     }
 
     /// Writes how the last readings went.
+    #[inline(never)]
     pub fn tell(&self, now: Instant, document: &mut Document) {
         document.begin("plugins");
         for Slot { collector, last, .. } in &self.slots {

@@ -102,6 +102,7 @@ impl Holding {
     }
 
     /// Writes whose turn it is.
+    #[inline(never)]
     pub fn tell(&self, now: Instant, document: &mut Document) {
         let (state, holder) = match &self.state {
             State::Held { .. } if self.is_held(now) => ("held", Some(&self.name)),

@@ -65,6 +65,7 @@ impl Past {
     }
 
     /// The connection is gone, or could still not be made.
+    #[inline(never)]
     pub fn disconnected(&mut self, reason: &str, now: Instant) {
         if self.storage.is_up {
             self.storage.since = Some(now);
@@ -84,6 +85,7 @@ impl Past {
     }
 
     /// A run ended well.
+    #[inline(never)]
     pub fn flushed(&mut self, records: u64, series: u64, now: Instant) {
         self.flush = Flush { ended: Some(now), records, series, problem: None, awaited: Some(now) };
     }
@@ -94,6 +96,7 @@ impl Past {
     }
 
     /// An intake has taken a payload.
+    #[inline(never)]
     pub fn delivered(&mut self, items: usize, bytes: usize, now: Now) {
         let day = (now.wall_s / DAY_S).floor();
         if self.today.day != day {
@@ -137,6 +140,7 @@ impl Past {
     }
 
     /// Writes the connection, with what waits in memory for it, and the flush.
+    #[inline(never)]
     pub fn tell(&self, kind: &str, waiting: usize, now: Instant, document: &mut Document) {
         document.begin("storage");
         document.text("kind", Some(kind));
@@ -147,7 +151,7 @@ impl Past {
         document.end();
         document.begin("flush");
         document.ago("ago_s", self.flush.ended, now);
-        document.number("raw", self.raw);
+        document.known("raw", self.raw);
         document.number("records", self.flush.records);
         document.number("series", self.flush.series);
         document.text("problem", self.flush.problem.as_deref());
@@ -155,6 +159,7 @@ impl Past {
     }
 
     /// Writes today and the last hour.
+    #[inline(never)]
     pub fn tell_figures(&self, now: Now, document: &mut Document) {
         let is_today = self.today.day == (now.wall_s / DAY_S).floor();
         document.begin("today");

@@ -1,13 +1,13 @@
 //! How it goes, as a document: made when somebody asks, out of what each part knows. What is in it, and how it is read,
 //! is said in [`crate::status`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::stream::Stream;
 use super::{Agent, Now};
 use crate::limits::status::{FAILING_INTERVALS, FAILING_S_MIN};
 use crate::queue::spool::{Figures, Settings};
-use crate::status::{Document, units};
+use crate::status::Document;
+use crate::status::units::push_duration;
 
 /// What the runtime knows.
 pub struct Surroundings {
@@ -29,6 +29,7 @@ pub struct Surroundings {
 
 impl Agent {
     /// How it goes: a JSON object of about 3 kB.
+    #[inline(never)]
     pub fn status(&self, now: Now, around: &Surroundings) -> String {
         let mut document = Document::default();
         let shared = &self.shared;
@@ -44,10 +45,8 @@ impl Agent {
         shared.holding.tell(now.mono, &mut document);
         shared.past.tell(around.storage, self.outbox.len(), now.mono, &mut document);
         document.begin("streams");
-        for (stream, releaser) in Stream::ALL.into_iter().zip(self.releasers.iter()) {
-            if stream.is_used(&shared.settings) {
-                releaser.tell(now.mono, &mut document);
-            }
+        for releaser in self.releasers.iter() {
+            releaser.tell(now.mono, &shared.settings, &mut document);
         }
         document.end();
         self.collectors.tell(now.mono, &mut document);
@@ -61,42 +60,60 @@ impl Agent {
         document.end();
         tell_spool(around, &mut document);
         document.begin("memory");
-        document.number("rss_bytes", around.resident_bytes);
-        document.number("max_bytes", around.memory_bytes_max);
+        document.known("rss_bytes", around.resident_bytes);
+        document.known("max_bytes", around.memory_bytes_max);
         document.end();
         shared.past.tell_figures(now, &mut document);
         document.finish()
     }
 
     /// What is wrong with the whole pipeline, if anything is. Who stands by does what it is to do.
+    #[inline(never)]
     fn why_it_does_not_advance(&self, now: Now, around: &Surroundings) -> Option<String> {
-        let beyond = |since, patience: Duration| {
-            let time = now.mono.saturating_duration_since(since);
-            (time > patience).then(|| units::duration(time.as_secs()))
-        };
         let past = &self.shared.past;
         if !around.is_alive {
             return Some("the loop or redis does not go on".to_owned());
         }
         if let Some((since, problem)) = past.away_since() {
-            let time = beyond(since, around.patience)?;
-            return Some(format!("{} is away for {time}: {problem}", around.storage));
+            return too_long(now.mono, since, around.patience, [around.storage, " is away for ", problem]);
         }
-        if let Some((since, problem)) = past.flush_awaited()
-            && let Some(time) = beyond(since, around.patience)
-        {
+        if let Some((since, problem)) = past.flush_awaited() {
             let is_full = self.shared.holding.is_impossible();
             let problem = problem.unwrap_or(if is_full { "redis has no memory left" } else { "none ends" });
-            return Some(format!("no flush for {time}: {problem}"));
+            let reason = too_long(now.mono, since, around.patience, ["", "no flush for ", problem]);
+            if reason.is_some() {
+                return reason;
+            }
         }
         let interval = Duration::from_secs(u64::from(self.shared.settings.release_interval_s));
         let patience = Duration::from_secs(FAILING_S_MIN).max(interval * FAILING_INTERVALS);
-        Stream::ALL.into_iter().zip(self.releasers.iter()).find_map(|(stream, releaser)| {
-            let (since, problem) = releaser.failing()?;
-            let time = beyond(since, patience)?;
-            Some(format!("{} are not delivered for {time}: {problem}", stream.name()))
-        })
+        for releaser in self.releasers.iter() {
+            if let Some((stream, since, problem)) = releaser.failing() {
+                let words = [stream.name(), " are not delivered for ", problem];
+                let reason = too_long(now.mono, since, patience, words);
+                if reason.is_some() {
+                    return reason;
+                }
+            }
+        }
+        None
     }
+}
+
+/// Says so where something lasts longer than there is patience for it: what, since when, and why.
+#[inline(never)]
+fn too_long(now: Instant, since: Instant, patience: Duration, words: [&str; 3]) -> Option<String> {
+    let time = now.saturating_duration_since(since);
+    if time <= patience {
+        return None;
+    }
+    let [who, what, problem] = words;
+    let mut out = who.to_owned();
+    out.push_str(what);
+    push_duration(&mut out, time.as_secs());
+    out.push_str(": ");
+    out.push_str(problem);
+    Some(out)
 }
 
 fn tell_spool(around: &Surroundings, document: &mut Document) {

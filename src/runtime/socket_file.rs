@@ -32,11 +32,16 @@ pub fn open<S>(path: &Path, mode: u32, kind: &Kind<S>) -> io::Result<(S, SocketF
     let before = umask(Mode::from_bits_truncate(!mode & 0o777));
     let socket = (kind.bind)(path);
     umask(before);
-    let socket = socket?;
-    let metadata = fs::symlink_metadata(path)?;
-    Ok((socket, SocketFile { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) }))
+    Ok((socket?, file_at(path)?))
 }
 
+#[inline(never)]
+fn file_at(path: &Path) -> io::Result<SocketFile> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(SocketFile { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) })
+}
+
+#[inline(never)]
 fn remove_stale(path: &Path, is_open: fn(&Path) -> bool) -> io::Result<()> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {

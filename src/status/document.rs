@@ -1,7 +1,8 @@
 //! A JSON object in the making.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::units::push_number;
 use crate::metric::json::push_string;
 
 /// The text so far. What is not known is written as `null`, so that each member is always there.
@@ -19,40 +20,43 @@ impl Default for Document {
 
 impl Document {
     /// Begins a member that is an object; [`Document::end`] ends it.
+    #[inline(never)]
     pub fn begin(&mut self, key: &str) {
         self.member(key, "{");
         self.is_fresh = true;
     }
 
     /// Ends the object begun last.
+    #[inline(never)]
     pub fn end(&mut self) {
         self.text.push('}');
         self.is_fresh = false;
     }
 
     /// A number.
-    pub fn number(&mut self, key: &str, number: impl Into<Option<u64>>) {
-        self.optional(key, number.into());
+    #[inline(never)]
+    pub fn number(&mut self, key: &str, number: u64) {
+        self.member(key, "");
+        push_number(&mut self.text, number);
     }
 
-    fn optional(&mut self, key: &str, number: Option<u64>) {
+    /// A number, where it is known.
+    #[inline(never)]
+    pub fn known(&mut self, key: &str, number: Option<u64>) {
         match number {
-            Some(number) => self.member(key, &number.to_string()),
+            Some(number) => self.number(key, number),
             None => self.member(key, "null"),
         }
     }
 
-    /// Whole seconds.
-    pub fn seconds(&mut self, key: &str, time: Option<Duration>) {
-        self.optional(key, time.map(|time| time.as_secs()));
-    }
-
     /// Whole seconds since a time.
+    #[inline(never)]
     pub fn ago(&mut self, key: &str, at: Option<Instant>, now: Instant) {
-        self.seconds(key, at.map(|at| now.saturating_duration_since(at)));
+        self.known(key, at.map(|at| now.saturating_duration_since(at).as_secs()));
     }
 
     /// A text.
+    #[inline(never)]
     pub fn text(&mut self, key: &str, text: Option<&str>) {
         match text {
             Some(text) => {
@@ -64,18 +68,19 @@ impl Document {
     }
 
     /// Yes or no.
+    #[inline(never)]
     pub fn flag(&mut self, key: &str, flag: bool) {
         self.member(key, if flag { "true" } else { "false" });
     }
 
     /// A list of numbers.
-    pub fn numbers(&mut self, key: &str, numbers: &mut dyn Iterator<Item = u32>) {
+    pub fn numbers(&mut self, key: &str, numbers: &[u64]) {
         self.member(key, "[");
-        let mut separator = "";
-        for number in numbers {
-            self.text.push_str(separator);
-            self.text.push_str(&number.to_string());
-            separator = ",";
+        for (place, number) in numbers.iter().enumerate() {
+            if place > 0 {
+                self.text.push(',');
+            }
+            push_number(&mut self.text, *number);
         }
         self.text.push(']');
     }
@@ -86,10 +91,12 @@ impl Document {
         self.text
     }
 
+    #[inline(never)]
     fn member(&mut self, key: &str, value: &str) {
-        if !std::mem::replace(&mut self.is_fresh, false) {
+        if !self.is_fresh {
             self.text.push(',');
         }
+        self.is_fresh = false;
         push_string(key, &mut self.text);
         self.text.push(':');
         self.text.push_str(value);
@@ -99,6 +106,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn members_stand_in_their_order() {
@@ -111,9 +119,10 @@ mod tests {
         document.text("e", None);
         document.flag("f", true);
         document.end();
-        document.numbers("g", &mut [1, 2].into_iter());
-        document.number("h", None);
-        document.seconds("i", Some(Duration::from_millis(2_900)));
+        document.numbers("g", &[1, 2]);
+        document.known("h", None);
+        let now = Instant::now();
+        document.ago("i", Some(now), now + Duration::from_millis(2_900));
         assert_eq!(
             document.finish(),
             r#"{"a":1,"b":{},"c":{"d":"\"x\n","e":null,"f":true},"g":[1,2],"h":null,"i":2}"#

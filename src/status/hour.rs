@@ -7,7 +7,7 @@ use super::Document;
 use crate::limits::status::HOUR_MINUTES;
 
 /// What happened in a minute.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default)]
 pub struct Minute {
     /// Points and other items delivered.
     pub released: u32,
@@ -50,26 +50,29 @@ impl Hour {
     /// it was before.
     pub fn tell(&self, now: Instant, document: &mut Document) {
         let last = number(self.origin.unwrap_or(now), now);
-        let mut queued = 0;
-        let minutes: Vec<Minute> = (0..HOUR_MINUTES as u32)
-            .rev()
-            .map(|ago| {
-                let minute = last.checked_sub(ago).and_then(|number| self.of(number)).unwrap_or_default();
-                queued = minute.queued.unwrap_or(queued);
-                Minute { queued: Some(queued), ..minute }
-            })
-            .collect();
         document.begin("hour");
-        document.numbers("released", &mut minutes.iter().map(|minute| minute.released));
-        document.numbers("bytes", &mut minutes.iter().map(|minute| minute.bytes));
-        document.numbers("queued", &mut minutes.iter().map(|minute| minute.queued.unwrap_or_default()));
-        document.numbers("dropped", &mut minutes.iter().map(|minute| minute.dropped));
+        for key in ["released", "bytes", "queued", "dropped"] {
+            let (mut numbers, mut queued) = (Vec::new(), 0);
+            for ago in (0..HOUR_MINUTES as u32).rev() {
+                let minute = self.of(last.saturating_sub(ago));
+                queued = minute.queued.unwrap_or(queued);
+                numbers.push(u64::from(match key {
+                    "released" => minute.released,
+                    "bytes" => minute.bytes,
+                    "queued" => queued,
+                    _ => minute.dropped,
+                }));
+            }
+            document.numbers(key, &numbers);
+        }
         document.end();
     }
 
-    fn of(&self, number: u32) -> Option<Minute> {
-        let (owner, minute) = self.minutes.get(number as usize % HOUR_MINUTES)?;
-        (*owner == number && number > 0).then_some(*minute)
+    fn of(&self, number: u32) -> Minute {
+        match self.minutes.get(number as usize % HOUR_MINUTES) {
+            Some((owner, minute)) if *owner == number && number > 0 => *minute,
+            _ => Minute::default(),
+        }
     }
 }
 
@@ -88,7 +91,7 @@ mod tests {
         let mut document = Document::default();
         hour.tell(now, &mut document);
         let text = document.finish();
-        Object::new(&text).unwrap().object("hour").unwrap().numbers(key)
+        Object::new(&text).unwrap().member("hour").numbers(key)
     }
 
     #[test]

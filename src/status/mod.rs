@@ -28,6 +28,11 @@ pub use object::Object;
 use crate::limits::STATUS_CHARS_MAX;
 
 /// A text of whatever origin as a short line.
+#[inline(never)]
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(STATUS_CHARS_MAX).collect()
+    let mut line = String::new();
+    for character in text.chars().take(STATUS_CHARS_MAX) {
+        line.push(if character.is_control() { ' ' } else { character });
+    }
+    line
 }

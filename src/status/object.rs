@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::metric::json::{JsonError, Reader};
 
-/// The text of an object.
+/// The text of an object, or of another value that stands where one was looked for: that one has no members.
 #[derive(Clone, Copy)]
 pub struct Object<'a>(&'a str);
 
@@ -21,69 +21,73 @@ impl<'a> Object<'a> {
         Ok(Object(text))
     }
 
-    /// All members, in their order, their values as they stand there.
-    pub fn members(self) -> Vec<(Cow<'a, str>, &'a str)> {
-        let mut members = Vec::new();
-        // The text was checked as a whole: an error ends nothing but something that is no object.
-        let _ = self.walk(&mut members);
+    /// As it stands there.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// All members, in their order.
+    #[inline(never)]
+    pub fn members(self) -> Vec<(Cow<'a, str>, Object<'a>)> {
+        let (mut reader, mut members) = (Reader::new(self.0), Vec::new());
+        // The text was checked as a whole: nothing of an object is cut off.
+        if reader.enter_object().is_ok() {
+            while let Ok(Some(key)) = reader.next_key()
+                && let Ok(value) = reader.raw()
+            {
+                members.push((key, Object(value)));
+            }
+        }
         members
     }
 
-    fn walk(self, members: &mut Vec<(Cow<'a, str>, &'a str)>) -> Result<(), JsonError> {
-        let mut reader = Reader::new(self.0);
-        reader.enter_object()?;
-        while let Some(key) = reader.next_key()? {
-            members.push((key, reader.raw()?));
+    /// A member; an empty text where there is none.
+    #[inline(never)]
+    pub fn member(self, key: &str) -> Object<'a> {
+        for (name, value) in self.members() {
+            if name == key {
+                return value;
+            }
         }
-        Ok(())
+        Object("")
     }
 
-    fn member(self, key: &str) -> Option<&'a str> {
-        self.members().into_iter().find(|(name, _)| name == key).map(|(_, value)| value)
-    }
-
-    /// A member that is an object; none where it is not, or is empty.
-    pub fn object(self, key: &str) -> Option<Object<'a>> {
-        self.member(key).map(Object).filter(|object| !object.members().is_empty())
-    }
-
-    /// The members that are objects.
-    pub fn objects(self, key: &str) -> Vec<(Cow<'a, str>, Object<'a>)> {
-        let members = self.object(key).map(Object::members).unwrap_or_default();
-        members.into_iter().map(|(name, value)| (name, Object(value))).collect()
-    }
-
-    /// A member that is a number, without its fraction.
-    pub fn number(self, key: &str) -> Option<u64> {
-        let number = Reader::new(self.member(key)?).number_or_skip().ok()??;
-        Some(number.as_f64() as u64)
-    }
-
-    /// A member that is text.
-    pub fn text(self, key: &str) -> Option<Cow<'a, str>> {
-        Reader::new(self.member(key)?).text_or_skip().ok()?
+    /// Whether a member says anything.
+    pub fn has(self, key: &str) -> bool {
+        !matches!(self.member(key).0, "" | "null" | "false" | "{}")
     }
 
     /// Whether a member is `true`.
     pub fn flag(self, key: &str) -> bool {
-        self.member(key) == Some("true")
+        self.member(key).0 == "true"
+    }
+
+    /// A member that is a number, without its fraction.
+    pub fn number(self, key: &str) -> Option<u64> {
+        whole(self.member(key).0)
+    }
+
+    /// A member that is text.
+    pub fn text(self, key: &str) -> Option<Cow<'a, str>> {
+        Reader::new(self.member(key).0).text().ok()
     }
 
     /// A member that is a list of numbers.
     pub fn numbers(self, key: &str) -> Vec<u64> {
-        let mut numbers = Vec::new();
-        let _ = self.member(key).map_or(Ok(()), |list| collect(list, &mut numbers));
+        let (mut reader, mut numbers) = (Reader::new(self.member(key).0), Vec::new());
+        if reader.enter_list().is_ok() {
+            while let Ok(true) = reader.next_element()
+                && let Ok(value) = reader.raw()
+            {
+                numbers.push(whole(value).unwrap_or_default());
+            }
+        }
         numbers
     }
 }
 
-fn collect(list: &str, numbers: &mut Vec<u64>) -> Result<(), JsonError> {
-    let mut reader = Reader::new(list);
-    reader.enter_list()?;
-    while reader.next_element()? {
-        numbers.push(reader.number_or_skip()?.map_or(0, |number| number.as_f64() as u64));
-    }
-    Ok(())
+fn whole(number: &str) -> Option<u64> {
+    number.split_once('.').map_or(number, |(whole, _)| whole).parse().ok()
 }
 
 #[cfg(test)]
@@ -94,11 +98,11 @@ mod tests {
     fn members_are_found_by_name_and_kind() {
         let object = Object::new(r#"{"a":1.9,"b":{"c":"x\n"},"d":[1,2],"e":true,"f":{},"g":null}"#).unwrap();
         assert_eq!((object.number("a"), object.number("b"), object.number("h")), (Some(1), None, None));
-        assert_eq!(object.object("b").and_then(|b| b.text("c")).as_deref(), Some("x\n"));
+        assert_eq!(object.member("b").text("c").as_deref(), Some("x\n"));
         assert_eq!((object.numbers("d"), object.numbers("a")), (vec![1, 2], vec![]));
         assert_eq!((object.flag("e"), object.flag("a")), (true, false));
-        assert!(object.object("f").is_none() && object.object("g").is_none() && object.object("d").is_none());
-        assert_eq!(object.objects("b").len(), 1);
+        assert!(object.has("b") && !object.has("f") && !object.has("g") && !object.has("h"));
+        assert_eq!((object.member("b").members().len(), object.member("d").members().len()), (1, 0));
     }
 
     #[test]

@@ -1,57 +1,79 @@
-//! Numbers as a person reads them: `3 h 12 min`, `1.2 kB`, `▁▃█`.
+//! Numbers as a person reads them, appended to a text: `3 h 12 min`, `1.2 kB`, `▁▃█`.
+
+/// A number.
+#[inline(never)]
+pub fn push_number(out: &mut String, number: u64) {
+    out.push_str(&number.to_string());
+}
 
 /// A time of so many whole seconds, in its two largest units.
-pub fn duration(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let largest = UNITS.iter().position(|(length, _)| seconds >= *length).unwrap_or(UNITS.len() - 1);
-    let (mut text, mut rest) = (String::new(), seconds);
-    for (length, unit) in UNITS.iter().skip(largest).take(if largest == 2 { 1 } else { 2 }) {
+#[inline(never)]
+pub fn push_duration(out: &mut String, seconds: u64) {
+    const UNITS: [(u64, &str); 4] = [(86_400, " d"), (3_600, " h"), (60, " min"), (1, " s")];
+    let (mut rest, mut is_begun) = (seconds, false);
+    for (length, unit) in UNITS {
         let count = rest / length;
         rest %= length;
-        if count > 0 || text.is_empty() {
-            let blank = if text.is_empty() { "" } else { " " };
-            text.push_str(&format!("{blank}{count} {unit}"));
+        if count > 0 || (length == 1 && !is_begun) {
+            out.push_str(if is_begun { " " } else { "" });
+            push_number(out, count);
+            out.push_str(unit);
         }
+        // Minutes are exact enough, and so is what comes after the largest unit.
+        if is_begun || (count > 0 && length == 60) {
+            return;
+        }
+        is_begun = count > 0;
     }
-    text
 }
 
 /// So many bytes, in two digits at least: `345 B`, `1.2 kB`, `16 MB`.
-pub fn bytes(bytes: u64) -> String {
-    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1_000;
-        unit += 1;
+#[inline(never)]
+pub fn push_bytes(out: &mut String, bytes: u64) {
+    let (mut whole, mut rest, mut unit) = (bytes, 0, " B");
+    for larger in [" kB", " MB", " GB", " TB"] {
+        if whole >= 1_000 {
+            (whole, rest, unit) = (whole / 1_000, whole % 1_000, larger);
+        }
     }
-    let name = UNITS.get(unit).copied().unwrap_or_default();
-    match (unit, tenths % 10) {
-        (1.., tenth) if tenths < 100 => format!("{}.{tenth} {name}", tenths / 10),
-        _ => format!("{} {name}", tenths / 10),
+    push_number(out, whole);
+    if whole < 10 && unit != " B" {
+        out.push('.');
+        push_number(out, rest / 100);
     }
+    out.push_str(unit);
 }
 
 /// A number of things: `1 point`, `2 points`.
-pub fn count(number: u64, word: &str) -> String {
-    let plural = if number == 1 || !word.ends_with(char::is_alphabetic) { "" } else { "s" };
-    format!("{number} {word}{plural}")
+#[inline(never)]
+pub fn push_count(out: &mut String, number: u64, word: &str) {
+    push_number(out, number);
+    out.push(' ');
+    out.push_str(word);
+    if number != 1 {
+        out.push('s');
+    }
 }
 
 /// A line of bars, the highest of which is the largest of the numbers.
-pub fn sparkline(numbers: &[u64]) -> String {
+pub fn push_bars(out: &mut String, numbers: &[u64], largest: u64) {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let largest = numbers.iter().copied().max().unwrap_or_default().max(1);
-    let bar = |number: &u64| {
+    for number in numbers {
         // What is there at all does not look like nothing.
-        let height = (u128::from(*number) * 7).div_ceil(u128::from(largest)) as usize;
-        BARS.get(height).copied().unwrap_or('█')
-    };
-    numbers.iter().map(bar).collect()
+        let height = (u128::from(*number) * 7).div_ceil(u128::from(largest.max(1))) as usize;
+        out.push(BARS.get(height).copied().unwrap_or('█'));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pushed(push: impl FnOnce(&mut String)) -> String {
+        let mut out = String::new();
+        push(&mut out);
+        out
+    }
 
     #[test]
     fn times_have_two_units_at_most() {
@@ -61,12 +83,14 @@ mod tests {
             (60, "1 min"),
             (119, "1 min"),
             (3_600, "1 h"),
+            (3_601, "1 h"),
             (11_525, "3 h 12 min"),
+            (86_460, "1 d"),
             (90_000, "1 d 1 h"),
             (86_400 * 400 + 59, "400 d"),
         ];
         for (seconds, text) in cases {
-            assert_eq!(duration(seconds), text);
+            assert_eq!(pushed(|out| push_duration(out, seconds)), text);
         }
     }
 
@@ -84,16 +108,24 @@ mod tests {
             (u64::MAX, "18446744 TB"),
         ];
         for (number, text) in cases {
-            assert_eq!(bytes(number), text);
+            assert_eq!(pushed(|out| push_bytes(out, number)), text);
         }
-        assert_eq!((count(1, "point"), count(2, "point")), ("1 point".to_owned(), "2 points".to_owned()));
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(pushed(|out| push_count(out, 1, "point")), "1 point");
+        assert_eq!(pushed(|out| push_count(out, 2, "point")), "2 points");
     }
 
     #[test]
     fn the_largest_is_the_highest() {
-        assert_eq!(sparkline(&[0, 1, 50, 100]), "▁▂▅█");
-        assert_eq!(sparkline(&[0, 0]), "▁▁");
-        assert_eq!(sparkline(&[]), "");
-        assert_eq!(sparkline(&[u64::MAX, 1]), "█▂");
+        let bars = |numbers: &[u64]| {
+            pushed(|out| push_bars(out, numbers, numbers.iter().copied().max().unwrap_or_default()))
+        };
+        assert_eq!(bars(&[0, 1, 50, 100]), "▁▂▅█");
+        assert_eq!(bars(&[0, 0]), "▁▁");
+        assert_eq!(bars(&[]), "");
+        assert_eq!(bars(&[u64::MAX, 1]), "█▂");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Releaser;
 use crate::agent::cx::Cx;
-use crate::agent::{Answer, Stream};
+use crate::agent::{Answer, Settings, Stream};
 use crate::release::{Outcome, Payload, outcome};
 use crate::status::{Document, one_line};
 
@@ -44,11 +44,12 @@ impl History {
 
     /// A run did not end well.
     pub fn failed(&mut self, problem: &str, now: Instant) {
-        let (_, known) = self.failing.get_or_insert_with(|| (now, String::new()));
-        *known = one_line(problem);
+        let since = self.failing.take().map_or(now, |(since, _)| since);
+        self.failing = Some((since, one_line(problem)));
     }
 
     /// What came of a payload.
+    #[inline(never)]
     pub fn answered(
         &mut self,
         stream: Stream,
@@ -58,12 +59,12 @@ impl History {
     ) {
         let (now, compressed_bytes) = (cx.now.mono, payload.compressed_bytes);
         let items = if stream == Stream::Metrics { payload.points } else { payload.items };
-        let text = match answer {
-            Ok(answer) => answer.status.to_string(),
-            Err(reason) => one_line(reason),
+        let (text, came) = match answer {
+            Ok(answer) => (answer.status.to_string(), Some(outcome(answer.status))),
+            Err(reason) => (one_line(reason), None),
         };
-        match answer.as_ref().map(|answer| outcome(answer.status)) {
-            Ok(Outcome::Accepted) => {
+        match came {
+            Some(Outcome::Accepted) => {
                 self.delivered = Some(now);
                 self.failing = None;
                 let left = self.queued.unwrap_or_default().saturating_sub(payload.keys.len() as u64);
@@ -71,28 +72,33 @@ impl History {
                 cx.past.delivered(items, compressed_bytes, cx.now);
             }
             // What cannot be taken is found and dropped: the queue goes on.
-            Ok(Outcome::Split) => {}
-            Ok(Outcome::KeyRefused) => {
-                self.failed(&format!("the API key was refused (status {text}): check API_KEY"), now);
+            Some(Outcome::Split) => {}
+            Some(Outcome::KeyRefused) => {
+                self.failed(&["the API key was refused (status ", &text, "): check API_KEY"].concat(), now);
             }
-            Ok(Outcome::Retry) => self.failed(&format!("the intake answered {text}"), now),
-            Err(_) => self.failed(&text, now),
+            Some(Outcome::Retry) => self.failed(&["the intake answered ", &text].concat(), now),
+            None => self.failed(&text, now),
         }
         self.last = Some(Attempt { at: now, items, compressed_bytes, answer: text });
     }
 }
 
 impl Releaser {
-    /// Since when no run ends well, and why.
-    pub fn failing(&self) -> Option<(Instant, &str)> {
-        self.history.failing.as_ref().map(|(since, problem)| (*since, problem.as_str()))
+    /// The stream, since when no run ends well, and why.
+    pub fn failing(&self) -> Option<(Stream, Instant, &str)> {
+        let (since, problem) = self.history.failing.as_ref()?;
+        Some((self.stream, *since, problem))
     }
 
-    /// Writes how it goes.
-    pub fn tell(&self, now: Instant, document: &mut Document) {
+    /// Writes how it goes, if the stream is used.
+    #[inline(never)]
+    pub fn tell(&self, now: Instant, settings: &Settings, document: &mut Document) {
+        if !self.stream.is_used(settings) {
+            return;
+        }
         let History { queued, last, delivered, failing } = &self.history;
         document.begin(self.stream.name());
-        document.number("queued", *queued);
+        document.known("queued", *queued);
         document.begin("last");
         if let Some(Attempt { at, items, compressed_bytes, answer }) = last {
             document.ago("ago_s", Some(*at), now);
@@ -102,10 +108,11 @@ impl Releaser {
         }
         document.end();
         document.ago("delivered_ago_s", *delivered, now);
-        document.ago("failing_s", failing.as_ref().map(|(since, _)| *since), now);
-        document.text("problem", failing.as_ref().map(|(_, problem)| problem.as_str()));
-        let wait = self.retry_at.map(|at| at.saturating_duration_since(now));
-        document.seconds("retry_in_s", wait.filter(|wait| !wait.is_zero()));
+        let (since, problem) = failing.as_ref().map(|(since, problem)| (*since, problem.as_str())).unzip();
+        document.ago("failing_s", since, now);
+        document.text("problem", problem);
+        let wait_s = self.retry_at.map_or(0, |at| at.saturating_duration_since(now).as_secs());
+        document.known("retry_in_s", (wait_s > 0).then_some(wait_s));
         document.end();
     }
 }

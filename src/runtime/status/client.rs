@@ -5,11 +5,11 @@
 //! it prints.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollTimeout, poll};
+use mio::net::UnixStream;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{address, peer};
 use crate::limits::status::{ANSWER_S, DOCUMENT_BYTES_MAX, WATCH_EVERY_S};
@@ -32,22 +32,27 @@ pub struct Question {
 const HOME: &str = "\x1b[H\x1b[J";
 
 /// Asks, prints, and tells whether the verdict is good.
+#[inline(never)]
 pub fn run(path: &str, question: Question) -> bool {
-    let mut out = io::stdout();
     let Terminal { is_there, in_colour } = terminal::of_standard_output();
     let look = Look { is_coloured: in_colour, with_hour: question.watches };
     loop {
-        let answer = ask(path).and_then(|document| shown(document, question, look));
-        let (text, verdict) = match answer {
+        let (mut text, verdict) = match ask(path).and_then(|document| shown(document, question, look)) {
             Ok(answer) => answer,
-            Err(problem) if question.watches => (format!("chouette-iot: {problem}\n"), false),
             Err(problem) => {
-                let _ = writeln!(io::stderr(), "chouette-iot: {problem}");
-                return false;
+                let text = ["chouette-iot: ", &problem, "\n"].concat();
+                if !question.watches {
+                    let _ = io::stderr().write_all(text.as_bytes());
+                    return false;
+                }
+                (text, false)
             }
         };
-        let begin = if question.watches && is_there && !question.is_json { HOME } else { "" };
-        let written = out.write_all((begin.to_owned() + &text).as_bytes()).and_then(|()| out.flush());
+        if question.watches && is_there && !question.is_json {
+            text.insert_str(0, HOME);
+        }
+        // With the last line, all of it has gone out.
+        let written = io::stdout().write_all(text.as_bytes());
         if !question.watches || written.is_err() {
             return verdict;
         }
@@ -62,32 +67,42 @@ fn shown(mut document: String, question: Question, look: Look) -> Result<(String
         format!("the answer of the agent cannot be read: {error}; is it of another version?")
     })?;
     let verdict = object.flag(if question.alive { "alive" } else { "advances" });
-    let text = view::text(object, look);
+    if !question.is_json {
+        return Ok((view::text(object, look), verdict));
+    }
     document.push('\n');
-    Ok((if question.is_json { document } else { text }, verdict))
+    Ok((document, verdict))
 }
 
 /// The document of the agent that answers for a path, or why there is none and what to do.
+#[inline(never)]
 fn ask(path: &str) -> Result<String, String> {
-    let name = address::stand_in(path);
     // Without waiting: an agent that hangs may have no room for another connection.
-    let stream = mio::net::UnixStream::connect(path).or_else(|error| {
-        let address = address::abstract_address(&name).ok();
-        let stood_in = address.and_then(|address| mio::net::UnixStream::connect_addr(&address).ok());
-        stood_in.filter(peer::is_trusted).ok_or_else(|| nobody(path, &error))
-    })?;
-    match read(UnixStream::from(OwnedFd::from(stream))) {
-        Ok(document) if document.is_empty() => {
-            Err(format!("the agent at {path} did not answer: too many ask, or it is another user's"))
+    let stream = match UnixStream::connect(path) {
+        Ok(stream) => stream,
+        Err(error) => stand_in(path).ok_or_else(|| nobody(path, &error))?,
+    };
+    let problem = match read(stream) {
+        Ok(document) if !document.is_empty() => return Ok(document),
+        Ok(_) => "too many ask, or it is another user's".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(format!(
+                "the agent at {path} did not answer within {ANSWER_S} s: it hangs, or is stopped; start it anew"
+            ));
         }
-        Ok(document) => Ok(document),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(format!(
-            "the agent at {path} did not answer within {ANSWER_S} s: it hangs, or is stopped; start it anew"
-        )),
-        Err(error) => Err(format!("the agent at {path} did not answer: {error}")),
-    }
+        Err(error) => error.to_string(),
+    };
+    Err(["the agent at ", path, " did not answer: ", &problem].concat())
 }
 
+/// The socket that stands in for a path, of an agent that may be trusted.
+fn stand_in(path: &str) -> Option<UnixStream> {
+    let address = address::abstract_address(&address::stand_in(path)).ok()?;
+    let stream = UnixStream::connect_addr(&address).ok()?;
+    peer::is_trusted(&stream).then_some(stream)
+}
+
+#[inline(never)]
 fn nobody(path: &str, error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -102,20 +117,20 @@ fn nobody(path: &str, error: &io::Error) -> String {
 }
 
 /// Reads to the end, within [`ANSWER_S`].
+#[inline(never)]
 fn read(mut stream: UnixStream) -> io::Result<String> {
     let deadline = Instant::now() + Duration::from_secs(ANSWER_S);
-    stream.set_nonblocking(false)?;
     let (mut document, mut chunk) = (Vec::new(), [0; 4096]);
     while document.len() <= DOCUMENT_BYTES_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let timeout = PollTimeout::from(left.as_millis() as u16);
+        if left.is_zero() || poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], timeout) == Ok(0) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        stream.set_read_timeout(Some(left))?;
         match stream.read(&mut chunk) {
             Ok(0) => break,
             Ok(count) => document.extend_from_slice(chunk.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(error) => return Err(error),
         }
     }

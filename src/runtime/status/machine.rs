@@ -4,26 +4,33 @@
 //! not of one size on all boards), and `memory.max` of <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
 
 use std::fs;
-use std::path::Path;
 
 /// Memory of this process, bytes.
+#[inline(never)]
 pub fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    kib.checked_mul(1024)
+    let (_, rest) = status.split_once("VmRSS:")?;
+    let (kib, _) = rest.trim_start().split_once(' ')?;
+    kib.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The least of the bounds of its control group and of those around it, bytes.
+#[inline(never)]
 pub fn memory_bytes_max() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let bound = |group: &Path| {
-        let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
+    let mut group = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let mut least = None;
+    loop {
+        let file = ["/sys/fs/cgroup", group, "/memory.max"].concat();
         // Where there is no bound it says so: `max`.
-        fs::read_to_string(file).ok()?.trim().parse().ok()
-    };
-    Path::new(own).ancestors().filter_map(bound).min()
+        if let Ok(text) = fs::read_to_string(file)
+            && let Ok(bound) = text.trim_end().parse::<u64>()
+        {
+            least = Some(least.map_or(bound, |least: u64| least.min(bound)));
+        }
+        let Some((outer, _)) = group.rsplit_once('/') else { return least };
+        group = outer;
+    }
 }
 
 #[cfg(test)]

@@ -57,19 +57,22 @@ impl StatusSocket {
     }
 
     /// Opens it at a path, if there is one. That it cannot be opened is told of, and the agent goes on.
+    #[inline(never)]
     pub fn open(path: Option<&str>, registry: &Registry, token: Token) -> StatusSocket {
         let mut status = StatusSocket { path: path.map(str::to_owned), ..StatusSocket::none() };
-        let Some(path) = path else { return status };
-        let opened = listen(path).and_then(|(mut listener, file)| {
-            registry.register(&mut listener, token, Interest::READABLE).map(|()| (listener, file))
-        });
-        match opened {
-            Ok((listener, file)) => (status.listener, status.file) = (Some(listener), file),
-            Err(error) => {
-                log::warn!("STATUS_SOCKET {path}: {error}; chouette-iot status cannot ask this agent")
-            }
+        if let Some(path) = path
+            && let Err(error) = status.listen(path, registry, token)
+        {
+            log::warn!("STATUS_SOCKET {path}: {error}; chouette-iot status cannot ask this agent");
         }
         status
+    }
+
+    fn listen(&mut self, path: &str, registry: &Registry, token: Token) -> io::Result<()> {
+        let (mut listener, file) = listen(path)?;
+        registry.register(&mut listener, token, Interest::READABLE)?;
+        (self.listener, self.file) = (Some(listener), file);
+        Ok(())
     }
 
     /// Where it was to be opened.
@@ -83,6 +86,7 @@ impl StatusSocket {
     }
 
     /// Answers those who have connected with what `document` says, as many as one turn has time for.
+    #[inline(never)]
     pub fn serve(&mut self, is_ready: bool, now: Instant, document: &mut dyn FnMut() -> String) {
         // What was told of a socket that is closed by now counts for nothing.
         self.has_more = (self.has_more || is_ready) && self.listener.is_some();
@@ -124,13 +128,16 @@ fn answer(mut stream: &UnixStream, text: &[u8]) -> io::Result<()> {
 /// Forgets those who have gone, and the oldest one where it has had its time.
 fn has_room(answered: &mut Vec<(UnixStream, Instant)>, now: Instant) -> bool {
     answered.retain(|(stream, _)| !is_closed(stream));
-    let is_over = |(_, at): &(UnixStream, Instant)| now.saturating_duration_since(*at).as_secs() >= HELD_S;
-    if answered.len() >= CONNECTIONS_MAX && answered.first().is_some_and(is_over) {
+    if answered.len() >= CONNECTIONS_MAX
+        && let Some((_, at)) = answered.first()
+        && now.saturating_duration_since(*at).as_secs() >= HELD_S
+    {
         answered.remove(0);
     }
     answered.len() < CONNECTIONS_MAX
 }
 
+#[inline(never)]
 fn is_closed(mut stream: &UnixStream) -> bool {
     // What it says counts for nothing.
     match stream.read(&mut [0; 64]) {
@@ -139,25 +146,27 @@ fn is_closed(mut stream: &UnixStream) -> bool {
     }
 }
 
+#[inline(never)]
 fn listen(path: &str) -> io::Result<(UnixListener, Option<SocketFile>)> {
     make_directory(Path::new(path));
     let failure = match socket_file::open(Path::new(path), MODE, &KIND) {
         Ok((listener, file)) => return Ok((listener, Some(file))),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
         Err(error) => error,
     };
-    if failure.kind() == io::ErrorKind::AddrInUse {
-        return Err(failure);
-    }
     let name = address::stand_in(path);
-    let stood_in = address::abstract_address(&name).and_then(|address| UnixListener::bind_addr(&address));
-    let listener = stood_in.map_err(|error| io::Error::other(format!("{failure}; @{name}: {error}")))?;
-    log::info!("STATUS_SOCKET {path}: {failure}; @{name} stands in");
-    Ok((listener, None))
+    match address::abstract_address(&name).and_then(|address| UnixListener::bind_addr(&address)) {
+        Ok(listener) => {
+            log::info!("STATUS_SOCKET {path}: {failure}; @{name} stands in");
+            Ok((listener, None))
+        }
+        Err(error) => Err(io::Error::other(format!("{failure}; @{name}: {error}"))),
+    }
 }
 
 /// The directory of the path; opening the socket tells where that fails.
 fn make_directory(path: &Path) {
-    if let Some(directory) = path.parent().filter(|directory| !directory.exists())
+    if let Some(directory) = path.parent()
         && fs::create_dir(directory).is_ok()
     {
         let _ = fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE));
