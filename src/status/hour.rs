@@ -51,7 +51,7 @@ impl Hour {
     pub fn tell(&self, now: Instant, document: &mut Document) {
         let last = number(self.origin.unwrap_or(now), now);
         document.begin("hour");
-        for key in ["released", "bytes", "queued", "dropped"] {
+        for &key in &["released", "bytes", "queued", "dropped"] {
             let (mut numbers, mut queued) = (Vec::new(), 0);
             for ago in (0..HOUR_MINUTES as u32).rev() {
                 let minute = self.of(last.saturating_sub(ago));

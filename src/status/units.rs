@@ -11,7 +11,7 @@ pub fn push_number(out: &mut String, number: u64) {
 pub fn push_duration(out: &mut String, seconds: u64) {
     const UNITS: [(u64, &str); 4] = [(86_400, " d"), (3_600, " h"), (60, " min"), (1, " s")];
     let (mut rest, mut is_begun) = (seconds, false);
-    for (length, unit) in UNITS {
+    for &(length, unit) in &UNITS {
         let count = rest / length;
         rest %= length;
         if count > 0 || (length == 1 && !is_begun) {
@@ -31,7 +31,7 @@ pub fn push_duration(out: &mut String, seconds: u64) {
 #[inline(never)]
 pub fn push_bytes(out: &mut String, bytes: u64) {
     let (mut whole, mut rest, mut unit) = (bytes, 0, " B");
-    for larger in [" kB", " MB", " GB", " TB"] {
+    for larger in &[" kB", " MB", " GB", " TB"] {
         if whole >= 1_000 {
             (whole, rest, unit) = (whole / 1_000, whole % 1_000, larger);
         }

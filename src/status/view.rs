@@ -134,7 +134,7 @@ pub fn text(document: Object<'_>, look: Look) -> String {
             rows.fill(plugin, "; {failures:failure} since the start");
         }
     }
-    for (label, pieces) in FIGURES {
+    for &(label, pieces) in &FIGURES {
         let end = rows.out.len();
         rows.add(Mark::Plain, label);
         if rows.fill(document, pieces) {
@@ -217,8 +217,8 @@ impl Rows {
     fn hour(&mut self, hour: Object<'_>) {
         self.add(Mark::Plain, "");
         self.out.push_str("the last hour, minute by minute");
-        for (key, label) in
-            [("released", "released"), ("bytes", "sent"), ("queued", "queue"), ("dropped", "dropped")]
+        for &(key, label) in
+            &[("released", "released"), ("bytes", "sent"), ("queued", "queue"), ("dropped", "dropped")]
         {
             let numbers = hour.numbers(key);
             let mut most = 0;

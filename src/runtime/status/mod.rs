@@ -127,7 +127,14 @@ fn answer(mut stream: &UnixStream, text: &[u8]) -> io::Result<()> {
 
 /// Forgets those who have gone, and the oldest one where it has had its time.
 fn has_room(answered: &mut Vec<(UnixStream, Instant)>, now: Instant) -> bool {
-    answered.retain(|(stream, _)| !is_closed(stream));
+    let mut place = 0;
+    while let Some((stream, _)) = answered.get(place) {
+        if is_closed(stream) {
+            answered.remove(place);
+        } else {
+            place += 1;
+        }
+    }
     if answered.len() >= CONNECTIONS_MAX
         && let Some((_, at)) = answered.first()
         && now.saturating_duration_since(*at).as_secs() >= HELD_S
