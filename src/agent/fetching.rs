@@ -62,7 +62,7 @@ pub(super) struct Record<'a> {
 
 impl Chunk {
     /// The next record, which stays until [`Chunk::pass`].
-    #[inline]
+    #[inline(always)]
     pub fn front(&self) -> Option<Record<'_>> {
         if self.taken >= self.came {
             return None;
@@ -76,7 +76,7 @@ impl Chunk {
     }
 
     /// Goes on to the record after it.
-    #[inline]
+    #[inline(always)]
     pub fn pass(&mut self) {
         self.taken += 1;
     }

@@ -194,6 +194,7 @@ impl Reading {
     }
 
     /// The bucket of a record, if it is over.
+    #[inline(always)]
     fn closed_bucket(&self, score_s: f64) -> Option<i64> {
         (score_s < self.open_from_s && score_s.is_finite()).then(|| bucket_of(score_s, self.interval_s))
     }

@@ -161,6 +161,7 @@ const END_BYTES: usize = 24;
 
 /// Where the template of a record stands: told by how the record begins and ends, or only by how it begins, if value or
 /// timestamp stand at its end.
+#[inline(always)]
 fn places(raw: &[u8]) -> (usize, usize) {
     let begin = hash(0, beginning(raw));
     let end = raw.len().checked_sub(END_BYTES).and_then(|start| raw.get(start..)).unwrap_or_default();
@@ -177,6 +178,7 @@ fn beginning(raw: &[u8]) -> &[u8] {
 }
 
 /// Spreads; whoever makes two records fall on the same place makes only himself slower.
+#[inline(always)]
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();
@@ -191,6 +193,7 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
 }
 
 /// What follows `prefix`. The libc of the static binary compares byte by byte, this eight at once.
+#[inline(always)]
 fn strip_prefix<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = bytes.split_at_checked(prefix.len())?;
     let ((a, a_rest), (b, b_rest)) = (start.as_chunks::<8>(), prefix.as_chunks::<8>());
@@ -200,6 +203,7 @@ fn strip_prefix<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// A value, if one can be told without reading on, and what follows it.
+#[inline(always)]
 fn value_at_start(raw: &[u8]) -> Option<(Known<'_>, &[u8])> {
     if let Some((number, length)) = short_json(raw) {
         return Some((Known::Number(number), raw.get(length..)?));

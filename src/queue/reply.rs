@@ -84,7 +84,7 @@ impl Listed {
     }
 
     /// The key at a position; `None` for one that is longer than any that is read, too.
-    #[inline]
+    #[inline(always)]
     pub fn key(&self, at: usize) -> Option<&[u8]> {
         match self.keys.get(at) {
             Some(Found::Value(key)) => Some(key),
@@ -93,7 +93,7 @@ impl Listed {
     }
 
     /// The score at a position, Unix seconds.
-    #[inline]
+    #[inline(always)]
     pub fn score_s(&self, at: usize) -> Option<f64> {
         self.scores_s.get(at).copied()
     }
@@ -187,6 +187,7 @@ pub(super) fn first_score(reply: &Value) -> Result<Option<f64>, QueueError> {
 }
 
 /// A score as Redis writes it: `1600000000.5`, `inf`, `-inf`.
+#[inline(always)]
 pub(super) fn score_of(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let finite = || Number::from_json(text).map(Number::as_f64);

@@ -37,6 +37,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind of the value that comes next.
+    #[inline(always)]
     pub fn kind(&mut self) -> Result<Kind> {
         match self.peek() {
             Some(b'"') => Ok(Kind::Text),

@@ -61,6 +61,7 @@ impl Strings {
     }
 
     /// Appends a string.
+    #[inline(always)]
     pub fn push(&mut self, string: &[u8]) {
         self.extend_last(string);
         self.end_last();
@@ -97,7 +98,7 @@ impl Strings {
     }
 
     /// The element at a position.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, at: usize) -> Option<Found<'_>> {
         let item = self.items.get(at)?;
         Some(match item.kind {
