@@ -87,7 +87,7 @@ build() {
     # below for the older one inside the standard library.
     rustflags+=' --cfg=libc_unstable_musl_v1_2'
     # What many functions do alike becomes one they call, where that saves 8 bytes. LLVM does it of itself on aarch64;
-    # on 32 bits nothing else makes as much room for as little time, and on x86_64 there is room enough.
+    # on 32 bits nothing else makes as much room for as little time, and on x86_64 less inlining does.
     if [[ $target == arm* ]]; then
         rustflags+=' -Cllvm-args=-enable-machine-outliner=always -Cllvm-args=-outliner-benefit-threshold=8'
     fi
