@@ -10,7 +10,8 @@ mod support;
 mod verdict;
 mod view;
 
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use support::agent::{self, Agent, Env};
@@ -45,7 +46,7 @@ impl Scene {
     /// An agent that answers.
     fn run(&self, changes: &[(&str, &str)]) -> Agent {
         let agent = Agent::run(&self.env(changes));
-        assert!(wait_until(SOON, || self.socket().exists()), "{}", agent.stderr());
+        assert!(wait_until(SOON, || listens(&self.socket())), "{}", agent.stderr());
         agent
     }
 
@@ -68,6 +69,11 @@ impl Scene {
         assert!(there, "{}", miniserde::json::to_string(&last));
         last
     }
+}
+
+/// Whether somebody can connect: the file is there a moment before that.
+fn listens(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
 }
 
 /// `chouette-iot status`, with nothing but the socket in its environment.

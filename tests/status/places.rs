@@ -16,7 +16,7 @@ fn only_the_owner_and_root_get_at_the_socket_and_it_goes_with_the_agent() {
     let Some(scene) = Scene::new(|_| status(202)) else { return };
     let place = scene.dir.join("new/status.sock");
     let mut agent = Agent::run(&scene.env(&[("STATUS_SOCKET", place.to_str().unwrap())]));
-    assert!(wait_until(SOON, || place.exists()), "{}", agent.stderr());
+    assert!(wait_until(SOON, || listens(&place)), "{}", agent.stderr());
     assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(place.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o755);
     agent.signal("TERM");
@@ -172,10 +172,10 @@ fn a_reload_moves_the_socket() {
     let mut env = scene.env(&[]);
     env.retain(|(name, _)| name != "STATUS_SOCKET");
     let agent = Agent::spawn(&["run", "--env-file", &file(&first)], &env);
-    assert!(wait_until(SOON, || first.exists()), "{}", agent.stderr());
+    assert!(wait_until(SOON, || listens(&first)), "{}", agent.stderr());
     file(&second);
     agent.signal("HUP");
-    assert!(wait_until(SOON, || second.exists() && !first.exists()), "{}", agent.stderr());
+    assert!(wait_until(SOON, || listens(&second) && !first.exists()), "{}", agent.stderr());
     assert_eq!(ask(second.to_str().unwrap(), &[]).status.code(), Some(0));
     scene.dir.write("agent.env", "STATUS_SOCKET=none\n");
     agent.signal("HUP");
